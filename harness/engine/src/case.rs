@@ -1,0 +1,260 @@
+//! A case as resolved from its YAML file: one variant, all names known, all texts parsed.
+//!
+//! Owns the types that `load` produces and `play` walks. Refuses to know YAML and time.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tcpconform_model::{Call, Poll, State};
+
+use crate::notation::{Pattern, SegmentText};
+
+/// One variant of a case, ready to play.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Case {
+    /// Path under the catalogue without `.yaml`, as in `time-wait/rst`.
+    pub id: String,
+    /// Values of the axes, as in `left-edge,ipv4`; empty without axes.
+    pub variant: String,
+    /// Value chosen on each axis, in the order of the variant's name.
+    pub choices: Vec<(String, String)>,
+    /// What it is about, one sentence.
+    pub purpose: String,
+    /// Claims of the ledger that it bears on.
+    pub claims: Vec<String>,
+    /// Requirements, as in `RFC 9293 3.10.7.4`.
+    pub requirements: Vec<String>,
+    /// Who sits at the other end.
+    pub topology: Topology,
+    /// IP version.
+    pub ip: IpVersion,
+    /// Which side opens the connection: whether endpoint `a` connects.
+    pub open: Open,
+    /// What the crafted peer offers in its SYN.
+    pub peer: PeerOptions,
+    /// Sysctls below `net.ipv4` to write in the namespace of each endpoint under test.
+    pub sysctls: BTreeMap<String, String>,
+    /// MTU of the links, bytes.
+    pub mtu: u32,
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+impl Case {
+    /// `id@variant`, or the id alone when there is one variant only.
+    pub fn name(&self) -> String {
+        if self.variant.is_empty() { self.id.clone() } else { format!("{}@{}", self.id, self.variant) }
+    }
+}
+
+/// The two topologies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topology {
+    /// One kernel endpoint, `a`; the other end of the link is ours.
+    Crafted,
+    /// Two kernel endpoints, `a` and `b`; every frame crosses our relay.
+    TwoKernels,
+}
+
+/// IP version of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IpVersion {
+    /// IPv4
+    Ipv4,
+    /// IPv6
+    Ipv6,
+}
+
+/// How endpoint `a` opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Open {
+    /// `a` connects.
+    Active,
+    /// `a` listens and accepts; the peer connects.
+    Passive,
+}
+
+/// An endpoint under test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Endpoint {
+    /// The first; the only one with the crafted peer.
+    A,
+    /// The second, with two kernels.
+    B,
+}
+
+impl Endpoint {
+    /// The other one.
+    pub const fn other(self) -> Endpoint {
+        match self {
+            Endpoint::A => Endpoint::B,
+            Endpoint::B => Endpoint::A,
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Endpoint::A => "a",
+            Endpoint::B => "b",
+        })
+    }
+}
+
+/// What the crafted peer offers when the connection opens; also its initial window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerOptions {
+    /// MSS, bytes; `None` leaves the option out.
+    pub mss: Option<u16>,
+    /// Window scale shift.
+    pub wscale: Option<u8>,
+    /// SACK permitted.
+    pub sack: bool,
+    /// Timestamps.
+    pub timestamps: bool,
+    /// Window in its segments, as in the header.
+    pub wnd: u16,
+}
+
+/// A step with its place in the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// `file:line:column`.
+    pub place: String,
+    /// The step in one line, as resolved.
+    pub text: String,
+    /// What to do.
+    pub kind: StepKind,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepKind {
+    /// Open the connection: both endpoints end in ESTABLISHED, `accept` included.
+    Establish,
+    /// A call on an endpoint's socket.
+    Call {
+        /// Whose.
+        on: Endpoint,
+        /// Which.
+        op: Operation,
+        /// Go on with the next step while the call blocks.
+        background: bool,
+    },
+    /// The crafted peer sends a segment.
+    Inject(Injection),
+    /// Wait until an endpoint emits a segment that fits.
+    Expect {
+        /// Whose segment.
+        from: Endpoint,
+        /// What it looks like.
+        pattern: Pattern,
+        /// For how long.
+        within: Duration,
+    },
+    /// Wait until the kernel says that the connection is in this state; `CLOSED` is no such connection.
+    Await {
+        /// Of whom.
+        of: Endpoint,
+        /// The state.
+        state: State,
+        /// For how long.
+        within: Duration,
+    },
+    /// Wait until `poll` reports at least these events.
+    Poll {
+        /// On whose socket.
+        on: Endpoint,
+        /// The events.
+        events: Poll,
+        /// For how long.
+        within: Duration,
+    },
+    /// Let time pass; everything that happens meanwhile is observed and judged.
+    Wait(Duration),
+    /// From now on the middle treats frames that fit so; for the crafted peer there is no middle.
+    Relay(RelayRule),
+}
+
+/// A call with its descriptors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// The descriptor used; `None` is the socket's first one. As in `spare.close()`.
+    pub descriptor: Option<String>,
+    /// For `dup` and `handover`: the name of the descriptor or child process made. As in `spare = dup()`.
+    pub makes: Option<String>,
+    /// The call.
+    pub call: OperationCall,
+}
+
+/// A call on a socket, or on the child process that holds one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperationCall {
+    /// A call that the model knows.
+    Socket(Call),
+    /// `child = handover()`: a child process gets the descriptor and ours is closed, so the child alone holds it.
+    Handover,
+    /// `child.exit()`: it exits by itself.
+    Exit,
+    /// `child.kill()`: SIGKILL.
+    Kill,
+    /// `tcp_info()`: TCP_INFO is read and recorded as a sample.
+    TcpInfo,
+}
+
+/// A segment to inject.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Injection {
+    /// The segment; what it leaves out is filled in by the peer.
+    pub segment: SegmentText,
+    /// Deliberate damage below the level of the notation, applied in order.
+    pub damage: Vec<Damage>,
+}
+
+/// What is broken in an injected packet on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// The TCP checksum is wrong.
+    Checksum,
+    /// The data offset field says this many 32-bit words.
+    DataOffset(u8),
+    /// The packet ends this many bytes early; the IP length says so too.
+    Truncate(u16),
+    /// The reserved bits are set to this value (0 to 15).
+    Reserved(u8),
+}
+
+/// A rule of the middle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RelayRule {
+    /// Frames that this endpoint emits.
+    pub from: Endpoint,
+    /// Which frames.
+    pub pattern: Pattern,
+    /// What happens to them.
+    pub action: RelayAction,
+    /// To how many of them; `None` is all that come.
+    pub times: Option<u32>,
+}
+
+/// What the middle does to a frame.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RelayAction {
+    /// It never arrives.
+    Drop,
+    /// It arrives later.
+    Delay(Duration),
+    /// It arrives this many times.
+    Duplicate(u32),
+    /// It arrives after the next frame of the same direction.
+    Swap,
+    /// It arrives with the fields that the text names changed.
+    Rewrite(SegmentText),
+}

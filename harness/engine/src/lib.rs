@@ -1,0 +1,10 @@
+//! The engine: case language, trace, wire format, play, judge and run loop.
+//!
+//! Owns everything between a YAML file and a judgement. Refuses to know privileges, sockets and clocks: whoever plays a
+//! case brings a [`play::Target`], and time comes from it.
+
+pub mod case;
+pub mod notation;
+pub mod play;
+pub mod trace;
+pub mod wire;

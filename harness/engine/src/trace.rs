@@ -1,0 +1,330 @@
+//! The trace of one played case: what was done to the target and what was seen of it, in the order of kernel time stamps.
+//!
+//! Owns the record types and their versioned JSON Lines form: the header on the first line, then one record a line.
+//! Refuses to know what is right: a trace holds no verdict.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::case::{Endpoint, Operation, Topology};
+use crate::notation::{errno_text, operation_text, poll_text, state_text};
+use tcpconform_model::{Errno, Poll, State};
+
+/// The version of the trace format that this program writes, and the newest that it reads.
+pub const VERSION: u32 = 1;
+
+/// Nanoseconds since the trace's start.
+pub type Nanos = u64;
+
+/// A header and its records.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trace {
+    /// First line.
+    pub header: Header,
+    /// The other lines, sorted by [`Record::at`].
+    pub records: Vec<Record>,
+}
+
+/// What the judge must know of the case, the target and the addresses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// Format version, [`VERSION`].
+    pub trace: u32,
+    /// The program's version.
+    pub tool: String,
+    /// Case id.
+    pub case: String,
+    /// Variant, as in `left-edge,ipv4`.
+    pub variant: String,
+    /// The case's purpose sentence.
+    pub purpose: String,
+    /// Claims that the case bears on.
+    pub claims: Vec<String>,
+    /// Requirements that the case is about, as in `RFC 9293 3.10.7.4`.
+    pub requirements: Vec<String>,
+    /// Whose TCP was played.
+    pub target: TargetIdentity,
+    /// Who sits at the other end.
+    pub topology: Topology,
+    /// The endpoints under test: one with the crafted peer, two with two kernels.
+    pub endpoints: Vec<EndpointIdentity>,
+    /// The steps, each with its place, in the order of [`Record::step`].
+    pub steps: Vec<StepIdentity>,
+    /// Wall-clock start, nanoseconds since 1970; 0 where time is virtual.
+    pub started_unix_ns: u64,
+}
+
+/// Whose TCP was played.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetIdentity {
+    /// The kernel or the model.
+    pub kind: TargetKind,
+    /// Release as in uname(2), or the model's version.
+    pub release: String,
+    /// CONFIG_HZ: timer ticks a second.
+    pub hz: u32,
+}
+
+/// What kind of stack was played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TargetKind {
+    /// A Linux kernel.
+    Kernel,
+    /// The reference model, played as a stack.
+    Model,
+}
+
+/// One endpoint under test.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EndpointIdentity {
+    /// `a` or `b`.
+    pub name: Endpoint,
+    /// Its own address and port.
+    pub local: SocketAddr,
+    /// The peer's address and port.
+    pub remote: SocketAddr,
+    /// MTU of its device, bytes.
+    pub mtu: u32,
+    /// The TCP sysctls of its namespace as read back after the case's own were written: name below `net.ipv4`, value.
+    pub sysctls: BTreeMap<String, String>,
+}
+
+/// One step of the case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepIdentity {
+    /// `file:line:column`.
+    pub place: String,
+    /// The step as resolved, in one line.
+    pub text: String,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// When, by the kernel's stamp where it has one; for a call and a sample, when it began.
+    pub at: Nanos,
+    /// The step in progress, an index into [`Header::steps`].
+    pub step: u32,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// A segment crossed the link of an endpoint under test.
+    Segment(SegmentSeen),
+    /// The middle did something else to a frame than to pass it on.
+    Relay(RelayAct),
+    /// A call on the endpoint's socket, with its result.
+    Call(CallSeen),
+    /// The state as the kernel told it when asked.
+    Sample(Sample),
+    /// A state change as the kernel's `inet_sock_set_state` tracepoint reported it.
+    Transition(Transition),
+    /// The end of a step that waits.
+    Waited(Waited),
+    /// Something that kept the tester from doing its part; the case is inconclusive unless a finding stands without it.
+    Trouble(Trouble),
+    /// The last record: the observation ended here.
+    End {},
+}
+
+/// A segment on the link of an endpoint under test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentSeen {
+    /// Whose link.
+    pub on: Endpoint,
+    /// Towards the endpoint or from it.
+    pub way: Way,
+    /// The IP packet, from the first byte of the IP header on, in lower-case hexadecimal.
+    #[serde(with = "hex_bytes")]
+    pub packet: Vec<u8>,
+}
+
+/// The direction of a segment, seen from the endpoint under test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    /// It arrives at the endpoint.
+    In,
+    /// The endpoint emitted it.
+    Out,
+}
+
+/// What the middle did to a frame.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayAct {
+    /// Which endpoint had emitted the frame.
+    pub from: Endpoint,
+    /// Stamp of the frame's `Out` record.
+    pub emitted_at: Nanos,
+    /// What was done.
+    pub act: Fate,
+}
+
+/// What the middle does to a frame that a rule names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// It never arrives.
+    Dropped,
+    /// It arrives this many nanoseconds later.
+    Delayed(u64),
+    /// It arrives this many times instead of once.
+    Duplicated(u32),
+    /// It arrives after the next frame of the same direction.
+    Swapped,
+    /// It arrives changed.
+    Rewritten,
+}
+
+/// A call with its result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallSeen {
+    /// On whose socket.
+    pub on: Endpoint,
+    /// The operation, written as in a case file.
+    #[serde(with = "operation_text")]
+    pub op: Operation,
+    /// When the call returned.
+    pub left: Nanos,
+    /// What it returned.
+    pub result: CallReturn,
+    /// For a read: index of the first byte that differs from what the peer sent ([`crate::wire::stream_byte`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrong_byte: Option<u32>,
+}
+
+/// What a call returned; the serialised form of `tcpconform_model::CallResult`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallReturn {
+    /// Success.
+    Value(i64),
+    /// `poll` events, as in `IN RDHUP`.
+    #[serde(with = "poll_text")]
+    Events(Poll),
+    /// Failure, as in `ECONNRESET`.
+    #[serde(with = "errno_text")]
+    Error(Errno),
+}
+
+/// The state of the endpoint's connection, asked for once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Of whom.
+    pub on: Endpoint,
+    /// Who said it.
+    pub source: Source,
+    /// When the answer was there; the question was put at [`Record::at`].
+    pub until: Nanos,
+    /// The state; `CLOSED` when the kernel knows no such connection.
+    #[serde(with = "state_text")]
+    pub state: State,
+    /// The pending timer, where the source tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timer: Option<TimerSample>,
+    /// Bytes in the receive queue (accept queue length on a listener), where told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receive_queue: Option<u32>,
+    /// Bytes sent or queued, not acknowledged, FIN included, where told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_queue: Option<u32>,
+}
+
+/// Where a state sample comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// `sock_diag` lookup of the exact four-tuple.
+    SockDiag,
+    /// `getsockopt(TCP_INFO)`.
+    TcpInfo,
+}
+
+/// The timer that `inet_diag` reports (`idiag_timer`, `idiag_retrans`, `idiag_expires`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimerSample {
+    /// Which.
+    pub kind: TimerKind,
+    /// Milliseconds until it expires, as the kernel rounds them.
+    pub expires_ms: u32,
+    /// Retransmissions or probes so far without an answer.
+    pub retransmits: u8,
+}
+
+/// The values of `idiag_timer` (include/uapi/linux/inet_diag.h, `inet_sk_diag_fill`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimerKind {
+    /// 1: retransmission, loss probe or reordering timer.
+    Retransmit,
+    /// 2: `sk_timer`: keepalive, or FIN-WAIT-2 of an orphan.
+    Keepalive,
+    /// 3: TIME-WAIT mini-socket.
+    TimeWait,
+    /// 4: zero-window probe.
+    Probe,
+}
+
+/// A state change as the tracepoint reported it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transition {
+    /// Of whom.
+    pub on: Endpoint,
+    /// The state left.
+    #[serde(with = "state_text")]
+    pub from: State,
+    /// The state entered.
+    #[serde(with = "state_text")]
+    pub to: State,
+}
+
+/// How a step that waits ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waited {
+    /// Whether what it waited for came.
+    pub met: bool,
+    /// Since when it waited.
+    pub since: Nanos,
+}
+
+/// What kept the tester from doing its part, in one sentence with numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// As in "our injection was 40 ms late, the window is 12 ms".
+    pub text: String,
+}
+
+mod hex_bytes {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], s: S) -> Result<S::Ok, S::Error> {
+        let text: String = bytes
+            .iter()
+            .flat_map(|b| [DIGITS[usize::from(b >> 4)] as char, DIGITS[usize::from(b & 15)] as char])
+            .collect();
+        s.serialize_str(&text)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(d)?;
+        let digit = |c: u8| (c as char).to_digit(16).map(|v| v as u8);
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        if !rest.is_empty() {
+            return Err(serde::de::Error::custom("an odd number of hexadecimal digits"));
+        }
+        pairs
+            .iter()
+            .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
+            .collect::<Option<Vec<u8>>>()
+            .ok_or_else(|| serde::de::Error::custom("not a hexadecimal digit"))
+    }
+}
