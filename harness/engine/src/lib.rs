@@ -4,7 +4,9 @@
 //! case brings a [`play::Target`], and time comes from it.
 
 pub mod case;
+pub mod judgement;
 pub mod notation;
 pub mod play;
+pub mod relay;
 pub mod trace;
 pub mod wire;
