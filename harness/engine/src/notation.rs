@@ -2,7 +2,21 @@
 //!
 //! Owns the grammar, both ways: parsing (with the offset of an error) and printing. Refuses to know YAML and traces.
 
+mod operation;
+mod print;
+mod resolve;
+mod scan;
+mod segment;
+mod text;
+
 use tcpconform_model::Flags;
+
+pub use operation::{parse_operation, parse_poll};
+pub use print::display_segment;
+pub use resolve::{Bases, Clocks, Numbers};
+pub use scan::NotationError;
+pub use segment::{parse_pattern, parse_segment};
+pub use text::{errno_text, operation_text, poll_text, state_text};
 
 /// A segment to send, as in `F. rcv.nxt:rcv.nxt(0) ack 2 win 502 <TS val now ecr last>`.
 ///
@@ -70,6 +84,21 @@ pub enum Variable {
     RcvNxt,
     /// `rcv.wnd`: the window of its latest segment, scaled, bytes.
     RcvWnd,
+}
+
+impl Variable {
+    /// All variables.
+    pub const ALL: [Variable; 4] = [Variable::SndUna, Variable::SndNxt, Variable::RcvNxt, Variable::RcvWnd];
+
+    /// The name, as in `snd.una`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Variable::SndUna => "snd.una",
+            Variable::SndNxt => "snd.nxt",
+            Variable::RcvNxt => "rcv.nxt",
+            Variable::RcvWnd => "rcv.wnd",
+        }
+    }
 }
 
 /// An option in a segment text.
