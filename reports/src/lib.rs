@@ -1,1 +1,26 @@
-//! x
+//! Report formats: `report.json` and the terminal.
+//!
+//! Owns the data of a finished run and how it is shown. Refuses to judge: a reporter cannot change a verdict.
+
+pub mod failure;
+pub mod json;
+pub mod palette;
+pub mod printable;
+pub mod report;
+pub mod terminal;
+mod timestamp;
+
+use std::io;
+
+pub use palette::Palette;
+pub use report::Report;
+pub use timestamp::rfc3339;
+
+/// A report format.
+pub trait Reporter {
+    /// Writes the report of a finished run.
+    fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()>;
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,5 +9,7 @@ pub mod judgement;
 pub mod notation;
 pub mod play;
 pub mod relay;
+pub mod run;
 pub mod trace;
+pub mod trace_file;
 pub mod wire;

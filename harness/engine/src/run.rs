@@ -1,0 +1,301 @@
+//! The run loop: many cases in flight, each played on a thread of its own and judged as soon as its trace is there.
+//!
+//! Owns which case starts when, what becomes of one that breaks, and the events between a run and whoever shows it.
+//! Refuses to know targets (a [`Player`] plays), clocks (who halts a run brings the time) and output.
+
+use std::collections::VecDeque;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::case::Case;
+use crate::judgement::{Judgement, Verdict};
+use crate::play::TargetError;
+use crate::trace::Trace;
+
+/// Plays one case after the other, or many at once from as many threads.
+pub trait Player: Send + Sync + 'static {
+    /// Plays a case from set-up to tear-down, and says when it begins and ends to wait.
+    fn play(&self, case: &Case, progress: &dyn Fn(Progress)) -> Result<Trace, TargetError>;
+
+    /// Makes every play in progress, and every later one, return [`TargetError::Interrupted`] within half a second.
+    fn stop(&self);
+}
+
+/// What a play is doing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Progress {
+    /// Nothing but waiting, at most this long.
+    Waiting {
+        /// Seconds from now.
+        seconds_left: f64,
+    },
+    /// Something of its own.
+    Active,
+}
+
+/// A case to play, with how long that takes if that is known.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The case.
+    pub case: Case,
+    /// How long the play lasts by the target's clock; the longest known start first.
+    pub lasts: Option<Duration>,
+}
+
+/// How a run is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Cases in flight at most.
+    pub jobs: usize,
+    /// A further case starts only while fewer than this many are doing something else than waiting: setting up hundreds at
+    /// once would make all of them late.
+    pub active: usize,
+}
+
+/// Whether a run goes on; told through a watch channel by whoever hears the signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// Go on.
+    No,
+    /// Start nothing more, tell the player to stop, and wait for the cases in flight.
+    Soon,
+    /// Wait for nothing.
+    Now,
+}
+
+/// What happens in a run, in order; the only thing that output is made from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunEvent {
+    /// The first event.
+    Started {
+        /// Cases to play.
+        total: usize,
+    },
+    /// A case is being played.
+    CaseStarted {
+        /// Its name.
+        name: Arc<str>,
+        /// How long it lasts, if known.
+        lasts: Option<Duration>,
+    },
+    /// A case goes from doing something to waiting, or back.
+    CaseProgress {
+        /// Its name.
+        name: Arc<str>,
+        /// What it is doing.
+        progress: Progress,
+    },
+    /// A case is judged, skipped or broken.
+    CaseFinished(Box<Finished>),
+    /// A case came to no end because the run was halted.
+    CaseHalted {
+        /// Its name.
+        name: Arc<str>,
+    },
+    /// The run was halted; the cases in flight are being stopped.
+    Interrupted {
+        /// How many they are.
+        in_flight: usize,
+    },
+    /// The last event.
+    Finished(Tally),
+}
+
+/// What came of one case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    /// The judgement.
+    pub judgement: Judgement,
+    /// The trace; none where the play gave none.
+    pub trace: Option<Trace>,
+}
+
+/// How many cases a run has finished.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Judged, skipped or broken.
+    pub finished: usize,
+    /// Not started, or halted in the middle.
+    pub not_run: usize,
+}
+
+/// Runs the cases and reports every event, from [`RunEvent::Started`] to [`RunEvent::Finished`].
+///
+/// Must be called in a tokio runtime that has room for `pace.jobs` blocking threads. A panic in a play or in `judge`
+/// becomes the verdict `error` of that case.
+pub async fn run<P, J>(
+    cases: Vec<Planned>,
+    player: Arc<P>,
+    judge: J,
+    pace: Pace,
+    mut halt: watch::Receiver<Halt>,
+    mut report: impl FnMut(RunEvent),
+) -> Tally
+where
+    P: Player,
+    J: Fn(&Trace) -> Judgement + Send + Sync + 'static,
+{
+    let judge = Arc::new(judge);
+    let total = cases.len();
+    let mut queue = longest_first(cases, pace.jobs);
+    let (sender, mut inbox) = mpsc::unbounded_channel();
+    let mut in_flight = Flight::default();
+    let mut finished = 0;
+    let mut halted = false;
+    report(RunEvent::Started { total });
+    loop {
+        while !halted && in_flight.len() < pace.jobs && in_flight.active < pace.active.max(1) {
+            let Some(planned) = queue.pop_front() else { break };
+            let name: Arc<str> = planned.case.name().into();
+            report(RunEvent::CaseStarted { name: Arc::clone(&name), lasts: planned.lasts });
+            let index = in_flight.start(name);
+            let (player, judge, sender) = (Arc::clone(&player), Arc::clone(&judge), sender.clone());
+            tokio::task::spawn_blocking(move || {
+                // The loop may have ended without us after `Halt::Now`: nobody listens then.
+                let say = |message| drop(sender.send((index, message)));
+                let end =
+                    play_and_judge(&*player, &*judge, &planned.case, &|progress| say(Message::Progress(progress)));
+                say(Message::End(Box::new(end)));
+            });
+        }
+        if in_flight.len() == 0 {
+            break;
+        }
+        tokio::select! {
+            Some((index, message)) = inbox.recv() => match message {
+                Message::Progress(progress) => {
+                    let name = in_flight.progress(index, progress);
+                    report(RunEvent::CaseProgress { name, progress });
+                }
+                Message::End(end) => {
+                    let name = in_flight.end(index);
+                    match *end {
+                        Some(end) => {
+                            finished += 1;
+                            report(RunEvent::CaseFinished(Box::new(end)));
+                        }
+                        None => report(RunEvent::CaseHalted { name }),
+                    }
+                }
+            },
+            Ok(()) = halt.changed() => {
+                let now = *halt.borrow_and_update();
+                if now != Halt::No && !halted {
+                    halted = true;
+                    report(RunEvent::Interrupted { in_flight: in_flight.len() });
+                    player.stop();
+                }
+                if now == Halt::Now {
+                    break;
+                }
+            }
+        }
+    }
+    let tally = Tally { finished, not_run: total - finished };
+    report(RunEvent::Finished(tally));
+    tally
+}
+
+/// Plays and judges one case; `None` when it was interrupted.
+///
+/// What keeps a case from being played becomes its verdict: `skip` where the target cannot do it, `error` where something
+/// failed or panicked.
+pub fn play_and_judge<P, J>(player: &P, judge: &J, case: &Case, progress: &dyn Fn(Progress)) -> Option<Finished>
+where
+    P: Player,
+    J: Fn(&Trace) -> Judgement,
+{
+    let unplayed = |verdict, reason| Finished { judgement: unjudged(case, verdict, reason), trace: None };
+    let trace = match panic::catch_unwind(AssertUnwindSafe(|| player.play(case, progress))) {
+        Ok(Ok(trace)) => trace,
+        Ok(Err(TargetError::Interrupted)) => return None,
+        Ok(Err(TargetError::Unsupported(reason))) => return Some(unplayed(Verdict::Skip, reason)),
+        Ok(Err(TargetError::Failed(reason))) => return Some(unplayed(Verdict::Error, reason)),
+        Err(payload) => {
+            return Some(unplayed(Verdict::Error, format!("the player panicked: {}", panic_text(&*payload))));
+        }
+    };
+    let judgement = panic::catch_unwind(AssertUnwindSafe(|| judge(&trace))).unwrap_or_else(|payload| {
+        unjudged(case, Verdict::Error, format!("the judge panicked: {}", panic_text(&*payload)))
+    });
+    Some(Finished { judgement, trace: Some(trace) })
+}
+
+/// The judgement of a case of which there is no trace to judge.
+fn unjudged(case: &Case, verdict: Verdict, reason: String) -> Judgement {
+    Judgement {
+        id: case.id.clone(),
+        variant: case.variant.clone(),
+        verdict,
+        reason: Some(reason),
+        claims: case.claims.clone(),
+        requirements: case.requirements.clone(),
+        rules_fired: Vec::new(),
+        departures: Vec::new(),
+        findings: Vec::new(),
+        target_seconds: 0.0,
+    }
+}
+
+fn panic_text(payload: &(dyn std::any::Any + Send)) -> &str {
+    payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("no message")
+}
+
+/// One at a time, the order given is what the user expects to see.
+fn longest_first(mut cases: Vec<Planned>, jobs: usize) -> VecDeque<Planned> {
+    if jobs > 1 {
+        cases.sort_by_key(|planned| std::cmp::Reverse(planned.lasts));
+    }
+    cases.into()
+}
+
+enum Message {
+    Progress(Progress),
+    End(Box<Option<Finished>>),
+}
+
+/// The cases in flight.
+#[derive(Default)]
+struct Flight {
+    cases: Vec<Option<(Arc<str>, bool)>>,
+    count: usize,
+    active: usize,
+}
+
+impl Flight {
+    fn len(&self) -> usize {
+        self.count
+    }
+
+    fn start(&mut self, name: Arc<str>) -> usize {
+        self.cases.push(Some((name, true)));
+        self.count += 1;
+        self.active += 1;
+        self.cases.len() - 1
+    }
+
+    fn progress(&mut self, index: usize, progress: Progress) -> Arc<str> {
+        let (name, active) = self.cases[index].as_mut().expect("progress comes before the end");
+        self.active -= usize::from(*active);
+        *active = progress == Progress::Active;
+        self.active += usize::from(*active);
+        Arc::clone(name)
+    }
+
+    fn end(&mut self, index: usize) -> Arc<str> {
+        let (name, active) = self.cases[index].take().expect("a case ends once");
+        self.count -= 1;
+        self.active -= usize::from(active);
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! `report.json`: one run, for programs.
+//!
+//! Owns writing and reading it. The schema is [`crate::Report`].
+
+use std::io;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::Reporter;
+use crate::report::{Report, SCHEMA};
+
+/// Writes `report.json`.
+#[derive(Clone, Copy, Debug)]
+pub struct Json;
+
+impl Reporter for Json {
+    fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *out, report)?;
+        out.write_all(b"\n")
+    }
+}
+
+/// Why a text is not a report that this program can read.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// It is no `report.json`, with the place and what is wrong.
+    #[error("not a report.json: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// It was written by a newer program.
+    #[error("report.json schema {0} is not {SCHEMA}, the one that this tcpconform reads")]
+    Schema(u32),
+}
+
+/// Reads a `report.json`.
+pub fn read(text: &[u8]) -> Result<Report, ReadError> {
+    #[derive(Deserialize)]
+    struct Version {
+        schema: u32,
+    }
+
+    let Version { schema } = serde_json::from_slice(text)?;
+    if schema != SCHEMA {
+        return Err(ReadError::Schema(schema));
+    }
+    Ok(serde_json::from_slice(text)?)
+}

@@ -1,0 +1,195 @@
+//! A finished run on one kernel: what every report is made from, and, serialised, `report.json`.
+
+use serde::{Deserialize, Serialize};
+use tcpconform_engine::judgement::{Judgement, Verdict};
+use tcpconform_engine::trace::{TargetIdentity, TargetKind};
+
+/// The version of `report.json` that this program writes, and the newest that it reads.
+pub const SCHEMA: u32 = 1;
+
+/// A finished run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Format version, [`SCHEMA`].
+    pub schema: u32,
+    /// What wrote it.
+    pub tool: Tool,
+    /// Whose TCP was played.
+    pub target: Target,
+    /// When the run began, RFC 3339 in UTC.
+    pub started: String,
+    /// How long the run took.
+    pub wall_seconds: f64,
+    /// How long the cases took together, by the target's clock.
+    pub target_seconds: f64,
+    /// Cases that the user's interrupt kept from being finished.
+    #[serde(default)]
+    pub not_run: usize,
+    /// One per case variant, sorted by id and variant.
+    pub cases: Vec<Judgement>,
+    /// The claims that the cases bear on, with verdicts; empty for cases that decide none.
+    pub claims: Vec<ClaimVerdict>,
+    /// How many cases have which verdict.
+    pub totals: Totals,
+}
+
+/// The program that wrote a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tool {
+    /// `tcpconform`
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// Whose TCP was played, and in which time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// A kernel or the model.
+    pub kind: TargetKind,
+    /// Release as in uname(2), or the model's version.
+    pub release: String,
+    /// Whether the target's clock is the world's.
+    pub time: Time,
+    /// CONFIG_HZ.
+    pub hz: u32,
+}
+
+impl Target {
+    /// The target of a trace: the running kernel lives in real time, the model in virtual time.
+    pub fn of(identity: &TargetIdentity) -> Target {
+        let time = match identity.kind {
+            TargetKind::Kernel => Time::Real,
+            TargetKind::Model => Time::Virtual,
+        };
+        Target { kind: identity.kind, release: identity.release.clone(), time, hz: identity.hz }
+    }
+
+    /// As in `linux 6.12.117+deb12-cloud-amd64`.
+    pub fn title(&self) -> String {
+        let kind = match self.kind {
+            TargetKind::Kernel => "linux",
+            TargetKind::Model => "model",
+        };
+        format!("{kind} {}", self.release)
+    }
+}
+
+/// The clock that a target lives by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Time {
+    /// The world's.
+    Real,
+    /// One that jumps over waiting.
+    Virtual,
+}
+
+/// What the cases say about a claim of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimVerdict {
+    /// As in `T23`.
+    pub id: String,
+    /// Whether it holds.
+    pub verdict: ClaimState,
+    /// Under which condition, where it holds under one only.
+    pub condition: Option<String>,
+    /// The names of the cases that say so.
+    pub cases: Vec<String>,
+}
+
+/// Whether a claim holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClaimState {
+    /// It holds.
+    Confirmed,
+    /// It does not.
+    Refuted,
+    /// It holds under a condition.
+    Conditional,
+    /// No case decided it.
+    Untested,
+}
+
+/// How many cases have which verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Everything explained.
+    pub pass: usize,
+    /// The situation did not come up.
+    pub inconclusive: usize,
+    /// A finding.
+    pub fail: usize,
+    /// The harness failed.
+    pub error: usize,
+    /// Not played.
+    pub skip: usize,
+}
+
+impl Totals {
+    /// Counts one more.
+    pub fn add(&mut self, verdict: Verdict) {
+        *match verdict {
+            Verdict::Skip => &mut self.skip,
+            Verdict::Pass => &mut self.pass,
+            Verdict::Inconclusive => &mut self.inconclusive,
+            Verdict::Fail => &mut self.fail,
+            Verdict::Error => &mut self.error,
+        } += 1;
+    }
+
+    /// How many have this verdict.
+    pub fn of(&self, verdict: Verdict) -> usize {
+        match verdict {
+            Verdict::Skip => self.skip,
+            Verdict::Pass => self.pass,
+            Verdict::Inconclusive => self.inconclusive,
+            Verdict::Fail => self.fail,
+            Verdict::Error => self.error,
+        }
+    }
+
+    /// All together.
+    pub fn all(&self) -> usize {
+        Verdict::ALL.iter().map(|verdict| self.of(*verdict)).sum()
+    }
+}
+
+/// As in `12 pass, 1 fail`: what there is none of is left out.
+impl std::fmt::Display for Totals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let counted = Verdict::ALL.into_iter().filter(|verdict| self.of(*verdict) > 0);
+        let texts: Vec<String> = counted.map(|verdict| format!("{} {verdict}", self.of(verdict))).collect();
+        f.pad(if texts.is_empty() { "no case".to_owned() } else { texts.join(", ") }.as_str())
+    }
+}
+
+impl Report {
+    /// The report of these judgements, which it sorts and counts.
+    pub fn new(
+        target: Target,
+        started: String,
+        wall_seconds: f64,
+        mut cases: Vec<Judgement>,
+        not_run: usize,
+    ) -> Report {
+        cases.sort_by(|a, b| (&a.id, &a.variant).cmp(&(&b.id, &b.variant)));
+        let mut totals = Totals::default();
+        for case in &cases {
+            totals.add(case.verdict);
+        }
+        Report {
+            schema: SCHEMA,
+            tool: Tool { name: "tcpconform".into(), version: env!("CARGO_PKG_VERSION").into() },
+            target,
+            started,
+            wall_seconds,
+            target_seconds: cases.iter().map(|case| case.target_seconds).sum(),
+            not_run,
+            cases,
+            claims: Vec::new(),
+            totals,
+        }
+    }
+}

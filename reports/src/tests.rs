@@ -1,0 +1,104 @@
+//! The reports of a run made up by hand: every verdict, alike failures, hostile text.
+
+use tcpconform_engine::judgement::{ContextLine, Finding, Judgement, Verdict};
+use tcpconform_engine::trace::TargetKind;
+
+use super::*;
+use crate::json::Json;
+use crate::report::{Target, Time};
+use crate::terminal::Terminal;
+
+fn judgement(id: &str, variant: &str, verdict: Verdict, reason: Option<&str>, target_seconds: f64) -> Judgement {
+    Judgement {
+        id: id.into(),
+        variant: variant.into(),
+        verdict,
+        reason: reason.map(str::to_owned),
+        claims: vec!["T23".into()],
+        requirements: vec!["RFC 9293 3.10.7.4".into()],
+        rules_fired: vec!["check-rst-bit/time-wait".into()],
+        departures: Vec::new(),
+        findings: Vec::new(),
+        target_seconds,
+    }
+}
+
+fn failed(variant: &str) -> Judgement {
+    let line = |record, at, text: &str| ContextLine { record, at, text: text.into(), note: "injected".into() };
+    let finding = Finding {
+        rule: "check-rst-bit/time-wait".into(),
+        statement: "a RST at RCV.NXT deletes the connection".into(),
+        level: "MUST".into(),
+        source: "RFC 9293 section 3.10.7.4".into(),
+        expected: "CLOSED, and our next ACK answered by a RST within 1 s".into(),
+        actual: "no segment for 1.000 s".into(),
+        at_seconds: 1.200114,
+        record: 10,
+        place: "cases/time-wait/rst.yaml:15:5".into(),
+        context: vec![line(8, 1_000, "< R  2:2(0)"), line(9, 200_114_000, "< .  2:2(0) ack 2")],
+        possible: vec!["CLOSED".into()],
+        hint: Some("net.ipv4.tcp_rfc1337=1 here makes Linux ignore RST in TIME-WAIT".into()),
+    };
+    let reason = Some("no segment for 1.000 s, where a RST within 1 s was owed");
+    Judgement { findings: vec![finding], ..judgement("time-wait/rst", variant, Verdict::Fail, reason, 61.25) }
+}
+
+fn report() -> Report {
+    let late = "our injection was 40 ms late, the window is 12 ms";
+    let cases = vec![
+        judgement("time-wait/rst", "right-edge,ipv4", Verdict::Pass, None, 61.0),
+        failed("left-edge,ipv4"),
+        failed("left-edge,ipv6"),
+        judgement("time-wait/length", "ipv4", Verdict::Inconclusive, Some(late), 60.5),
+        judgement("close/normal", "ipv4,crafted", Verdict::Pass, None, 0.04),
+        judgement("close/normal", "ipv6,crafted", Verdict::Pass, None, 0.05),
+        judgement("close/traced", "", Verdict::Skip, Some("the tracepoint needs CAP_PERFMON"), 0.0),
+        judgement("close/evil", "", Verdict::Error, Some("socket(): \x1b[2Jgone\u{7}"), 0.0),
+    ];
+    let target =
+        Target { kind: TargetKind::Kernel, release: "6.12.117+deb12-cloud-amd64".into(), time: Time::Real, hz: 250 };
+    Report::new(target, "2026-11-21T01:15:57Z".into(), 61.75, cases, 2)
+}
+
+fn text(reporter: &dyn Reporter, report: &Report) -> String {
+    let mut text = Vec::new();
+    reporter.write(report, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn the_terminal_report_reads_without_colour() {
+    insta::assert_snapshot!(text(&Terminal { palette: Palette::plain() }, &report()));
+}
+
+#[test]
+fn colours_change_no_letter() {
+    let coloured = text(&Terminal { palette: Palette::coloured() }, &report());
+    let mut plain = String::new();
+    let mut rest = coloured.as_str();
+    while let Some((before, after)) = rest.split_once('\x1b') {
+        plain.push_str(before);
+        rest = after.split_once('m').expect("a colour ends with m").1;
+    }
+    plain.push_str(rest);
+    assert_eq!(plain, text(&Terminal { palette: Palette::plain() }, &report()));
+}
+
+#[test]
+fn the_json_report_has_the_fields_that_scripts_rely_on() {
+    insta::assert_snapshot!(text(&Json, &report()));
+}
+
+#[test]
+fn the_json_report_is_read_back() {
+    let report = report();
+    assert_eq!(json::read(text(&Json, &report).as_bytes()).unwrap(), report);
+}
+
+#[test]
+fn what_is_no_report_is_refused() {
+    let refusal = |text: &str| json::read(text.as_bytes()).unwrap_err().to_string();
+    insta::assert_snapshot!(
+        [refusal(""), refusal("{}"), refusal("{\"schema\": 2}"), refusal("{\"schema\": 1, \"tool\": 3}")].join("\n")
+    );
+}
