@@ -2,15 +2,36 @@
 //!
 //! Owns the connection record, the states, the rules and the timers of RFC 9293, and what the `linux` profile does
 //! differently, each with its source. Refuses to know clocks, sockets, files and traces: time comes in as an integer,
-//! the initial sequence number as an argument. Follows RFC 9293 section 3 in its order and words.
+//! the initial sequence number is taken from the first segment. Follows RFC 9293 section 3 in its order and words.
 #![no_std]
 
 extern crate alloc;
 
+mod acking;
+mod arrives;
 mod call;
+mod calls;
+mod emit;
+mod event;
+mod opening;
+mod profile;
+mod rtt;
+mod rule;
 mod segment;
 mod state;
+mod step;
+mod tcb;
+mod time;
+mod time_wait;
+mod timeouts;
 
 pub use call::{Call, CallResult, Errno, Poll, ShutdownHow, SocketOption};
+pub use emit::{Mismatch, describe, emitted, explain};
+pub use event::{Event, Timeout, Transition};
+pub use profile::Profile;
+pub use rule::{Level, RULES, Rule, RuleRef, rule, rules};
 pub use segment::{Flags, Options, SackBlock, Segment, Seq, Timestamps};
 pub use state::State;
+pub use step::{pending, step};
+pub use tcb::{AckBy, Acking, Agreed, Emission, EmissionKind, InFlight, RetransmitKind, Rtt, Tcb, User};
+pub use time::{Nanos, Span, Ticks, Timer};

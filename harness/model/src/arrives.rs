@@ -1,0 +1,558 @@
+//! SEGMENT ARRIVES in the synchronized states (RFC 9293 section 3.10.7.4): the checks in the RFC's order, with RFC 5961 and
+//! RFC 7323; Linux `tcp_validate_incoming`, `tcp_ack`, `tcp_rcv_state_process`, `tcp_data_queue`.
+//!
+//! Owns what a full socket does with a segment. Refuses to know mini-sockets (`time_wait`) and request sockets (`opening`).
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::call::Errno;
+use crate::opening::reset_reply;
+use crate::rule::{RuleRef, rules};
+use crate::segment::{Flags, SackBlock, Segment};
+use crate::state::State;
+use crate::step::{Limited, Work};
+use crate::tcb::{RetransmitKind, scaled_window};
+use crate::time::Span;
+use crate::{emit, timeouts};
+
+/// All eight checks.
+pub(crate) fn arrives<'p>(w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
+    let mut w = w;
+    if !segment.has(Flags::ACK) && !segment.has(Flags::RST) && !segment.has(Flags::SYN) {
+        w.fired(&rules::CHECK_NO_ACK);
+        return vec![w];
+    }
+    let mut done = Vec::new();
+    for checked in first_check_seq(w, segment) {
+        match checked {
+            Checked::Dropped(w) => done.push(w),
+            Checked::Passed(w) => {
+                done.extend(second_to_fourth_check(w, segment).into_iter().flat_map(|checked| match checked {
+                    Checked::Dropped(w) => vec![w],
+                    Checked::Passed(w) => fifth_check_ack(w, segment),
+                }));
+            }
+        }
+    }
+    done
+}
+
+enum Checked<'p> {
+    Dropped(Work<'p>),
+    Passed(Work<'p>),
+}
+
+/// First, check the sequence number; before it PAWS (RFC 7323 section 5.3).
+fn first_check_seq<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Checked<'p>> {
+    if old_timestamp(&w, segment, 1) && !segment.has(Flags::RST) {
+        if segment.has(Flags::SYN) {
+            return vec![Checked::Dropped(challenge(w, &rules::CHECK_SYN))];
+        }
+        return paws_rejected(w, segment);
+    }
+    let window_end = w.t.rcv_nxt + w.t.receive_window();
+    let too_old = segment.end().before(w.t.rcv_wup);
+    let too_new = segment.seq.after(window_end);
+    if too_old || too_new {
+        return vec![Checked::Dropped(unacceptable(w, segment))];
+    }
+    let end_without_fin = segment.end() - u32::from(segment.has(Flags::FIN));
+    if end_without_fin.after(window_end) {
+        // Which of the two a kernel does is its own: both are kept until it shows.
+        let mut lax = w.clone();
+        lax.fired(&rules::CHECK_SEQ_RIGHT_EDGE);
+        if w.t.user.unread > 0 {
+            w.fired(&rules::CHECK_SEQ_RIGHT_EDGE_STRICT);
+            return vec![Checked::Passed(lax), Checked::Dropped(unacceptable(w, segment))];
+        }
+        return vec![Checked::Passed(lax)];
+    }
+    vec![Checked::Passed(w)]
+}
+
+/// Whether the segment's timestamp is older than TS.Recent by more than `slack` (`tcp_paws_check`).
+pub(crate) fn old_timestamp(w: &Work<'_>, segment: &Segment, slack: i32) -> bool {
+    w.t.agreed.timestamps
+        && w.t.ts_recent != 0
+        && segment.options.timestamps.is_some_and(|ts| (w.t.ts_recent.wrapping_sub(ts.val) as i32) > slack)
+}
+
+/// A segment that fails PAWS: dropped with an ACK, except for what `tcp_disordered_ack_check` lets through or drops silently.
+fn paws_rejected<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Checked<'p>> {
+    let pure_ack = segment.has(Flags::ACK) && segment.is_empty();
+    if pure_ack && segment.seq == w.t.rcv_nxt && segment.ack == w.t.snd_una && !updates_window(&w, segment) {
+        let replay = w.t.rtt.rto.lo * 1200 / u64::from(w.p.hz);
+        let age = segment.options.timestamps.map_or(0, |ts| w.t.ts_recent.wrapping_sub(ts.val));
+        if u64::from(age) <= replay {
+            w.fired(&rules::CHECK_PAWS_REORDERED);
+            return vec![Checked::Passed(w)];
+        }
+    }
+    if pure_ack && segment.seq.before(w.t.rcv_nxt) {
+        let mut silent = w.clone();
+        silent.fired(&rules::CHECK_PAWS_OLD_ACK);
+        return vec![Checked::Dropped(silent), Checked::Dropped(duplicate_ack(w, segment, &rules::CHECK_PAWS))];
+    }
+    vec![Checked::Dropped(duplicate_ack(w, segment, &rules::CHECK_PAWS))]
+}
+
+/// An unacceptable segment.
+fn unacceptable<'p>(mut w: Work<'p>, segment: &Segment) -> Work<'p> {
+    if segment.has(Flags::RST) {
+        if before_fin(&w, segment) {
+            reset(&mut w, &rules::CHECK_RST_BEFORE_FIN);
+        } else {
+            w.fired(&rules::CHECK_RST_OUTSIDE);
+        }
+        return w;
+    }
+    if segment.has(Flags::SYN) {
+        return challenge(w, &rules::CHECK_SYN);
+    }
+    duplicate_ack(w, segment, &rules::CHECK_SEQ)
+}
+
+/// An ACK that answers an unacceptable segment (`tcp_send_dupack`): data is never rate limited.
+fn duplicate_ack<'p>(mut w: Work<'p>, segment: &Segment, rule: RuleRef) -> Work<'p> {
+    let limited = if segment.is_empty() || segment.has(Flags::SYN) { w.limited_ack() } else { Limited::Sent };
+    if !segment.is_empty() && segment.seq.before(w.t.rcv_nxt) {
+        w.enter_quick_ack();
+        set_dsack(&mut w, segment);
+    }
+    match limited {
+        Limited::Sent => w.ack_now(rule),
+        Limited::Unsure => w.ack_permitted(rule),
+        Limited::Silent => w.fired(rule),
+    }
+    w
+}
+
+/// A challenge ACK (RFC 5961; `tcp_send_challenge_ack`).
+fn challenge<'p>(mut w: Work<'p>, rule: RuleRef) -> Work<'p> {
+    match w.limited_ack() {
+        Limited::Sent => w.ack_now(rule),
+        Limited::Unsure => w.ack_permitted(rule),
+        Limited::Silent => w.fired(rule),
+    }
+    w
+}
+
+/// `tcp_reset_check`
+fn before_fin(w: &Work<'_>, segment: &Segment) -> bool {
+    segment.seq == w.t.rcv_nxt - 1 && matches!(w.t.state, State::CloseWait | State::LastAck | State::Closing)
+}
+
+/// The connection is reset by the peer (`tcp_reset`).
+fn reset(w: &mut Work<'_>, rule: RuleRef) {
+    w.fired(rule);
+    let errno = if w.t.state == State::CloseWait { Errno::PIPE } else { Errno::CONNRESET };
+    w.t.user.error = Some(errno);
+    w.t.delete();
+}
+
+/// Second, the RST bit; third, security (none); fourth, the SYN bit.
+fn second_to_fourth_check<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Checked<'p>> {
+    if segment.has(Flags::RST) {
+        if segment.seq == w.t.rcv_nxt {
+            reset(&mut w, &rules::CHECK_RST_EXACT);
+        } else if before_fin(&w, segment) {
+            reset(&mut w, &rules::CHECK_RST_BEFORE_FIN);
+        } else if w.t.agreed.sack && w.t.out_of_order.last().is_some_and(|(_, end, _)| segment.seq == *end) {
+            reset(&mut w, &rules::CHECK_RST_SACK_EDGE);
+        } else {
+            w = challenge(w, &rules::CHECK_RST_WINDOW);
+        }
+        return vec![Checked::Dropped(w)];
+    }
+    if segment.has(Flags::SYN) {
+        let crossed = w.t.state == State::SynReceived
+            && segment.has(Flags::ACK)
+            && segment.seq + 1 == w.t.rcv_nxt
+            && segment.len() == 1
+            && segment.ack == w.t.snd_nxt;
+        if !crossed {
+            return vec![Checked::Dropped(challenge(w, &rules::CHECK_SYN))];
+        }
+    }
+    vec![Checked::Passed(w)]
+}
+
+/// Fifth, the ACK field (`tcp_ack`, then the states of `tcp_rcv_state_process`).
+fn fifth_check_ack<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
+    if !segment.has(Flags::ACK) {
+        w.fired(&rules::CHECK_NO_ACK);
+        return vec![w];
+    }
+    let una = w.t.snd_una;
+    if segment.ack.before(una) {
+        let window = u64::from(w.t.snd_wnd_max).min(w.t.bytes_acked) as u32;
+        if segment.ack.before(una - window) {
+            return vec![challenge(w, &rules::CHECK_ACK_TOO_OLD)];
+        }
+        store_timestamp(&mut w, segment);
+        if w.t.state == State::SynReceived {
+            reset_reply(&mut w, segment, &rules::SYN_RECEIVED_BAD_ACK);
+            return vec![w];
+        }
+        return text_and_fin(w, segment);
+    }
+    if segment.ack.after(w.t.snd_nxt) {
+        if w.t.state == State::SynReceived {
+            reset_reply(&mut w, segment, &rules::SYN_RECEIVED_BAD_ACK);
+            return vec![w];
+        }
+        return vec![challenge(w, &rules::CHECK_ACK_UNSENT)];
+    }
+    acknowledge(&mut w, segment);
+    if w.t.state == State::SynReceived {
+        w.fired(&rules::SYN_RECEIVED_ACK);
+        w.t.snd_wnd = scaled_window(segment, w.t.agreed.snd_scale);
+        w.t.enter(State::Established);
+        crate::opening::initialize_rcv_mss(&mut w);
+    }
+    let all_acked = w.t.fin_sent() && w.t.snd_una == w.t.write_seq;
+    match w.t.state {
+        State::FinWait1 if all_acked => {
+            w.fired(&rules::ACK_FIN_WAIT_1);
+            w.t.enter(State::FinWait2);
+            w.t.user.write_shut = true;
+            if w.t.user.closing_until.is_some() {
+                // The lingering close wakes up and goes on.
+                w.t.user.closing_until = Some(Span::new(w.at.lo, w.at.hi + w.p.processing_ns));
+            }
+            if w.t.user.orphan
+                && let Some(done) = orphan_in_fin_wait_2(&mut w, segment)
+            {
+                return done;
+            }
+        }
+        State::Closing if all_acked => {
+            w.fired(&rules::ACK_CLOSING);
+            timeouts::enter_time_wait(&mut w);
+            return vec![w];
+        }
+        State::LastAck if all_acked => {
+            w.fired(&rules::ACK_LAST_ACK);
+            w.t.delete();
+            return vec![w];
+        }
+        State::Listen
+        | State::SynSent
+        | State::SynReceived
+        | State::Established
+        | State::FinWait1
+        | State::FinWait2
+        | State::CloseWait
+        | State::Closing
+        | State::LastAck
+        | State::TimeWait
+        | State::Closed => {}
+    }
+    text_and_fin(w, segment)
+}
+
+/// An orphan has just entered FIN-WAIT-2; `Some` when the segment ends here.
+fn orphan_in_fin_wait_2<'p>(w: &mut Work<'p>, segment: &Segment) -> Option<Vec<Work<'p>>> {
+    let beyond = !segment.is_empty()
+        && (segment.end() - u32::from(segment.has(Flags::FIN))).after(w.t.rcv_nxt);
+    if w.t.user.linger2_s < 0 || beyond {
+        let rule: RuleRef =
+            if w.t.user.linger2_s < 0 { &rules::FIN_WAIT_2_LINGER2 } else { &rules::TEXT_AFTER_CLOSE };
+        w.t.delete();
+        reset_reply(w, segment, rule);
+        return Some(vec![w.clone()]);
+    }
+    let timeout = timeouts::fin_time(w);
+    if timeout.lo > w.p.time_wait() {
+        let time_wait = w.p.time_wait();
+        w.t.keepalive = Some(w.timer(timeout.map(|t| t - time_wait)));
+    } else if segment.has(Flags::FIN) {
+        w.t.keepalive = Some(w.timer(timeout));
+    } else {
+        timeouts::enter_fin_wait_2_mini(w, timeout);
+        return Some(vec![w.clone()]);
+    }
+    None
+}
+
+/// `tcp_may_update_window`
+fn updates_window(w: &Work<'_>, segment: &Segment) -> bool {
+    let wnd = scaled_window(segment, w.t.agreed.snd_scale);
+    segment.ack.after(w.t.snd_una)
+        || segment.seq.after(w.t.snd_wl1)
+        || segment.seq == w.t.snd_wl1 && (wnd > w.t.snd_wnd || wnd == 0)
+}
+
+/// TS.Recent follows a segment at the left edge (RFC 7323 section 4.3; `tcp_replace_ts_recent`).
+fn store_timestamp(w: &mut Work<'_>, segment: &Segment) {
+    if let Some(ts) = segment.options.timestamps.filter(|_| w.t.agreed.timestamps)
+        && segment.seq.at_most(w.t.rcv_wup)
+        && (w.t.ts_recent.wrapping_sub(ts.val) as i32 <= 0 || w.t.ts_recent == 0)
+    {
+        w.t.ts_recent = ts.val;
+    }
+}
+
+/// An acceptable ACK: window, RTT, the flight and its timer (`tcp_ack`).
+pub(crate) fn acknowledge(w: &mut Work<'_>, segment: &Segment) {
+    store_timestamp(w, segment);
+    let advanced = segment.ack.after(w.t.snd_una);
+    if updates_window(w, segment) {
+        let wnd = scaled_window(segment, w.t.agreed.snd_scale);
+        w.t.snd_wl1 = segment.seq;
+        w.t.snd_wnd = wnd;
+        w.t.snd_wnd_max = w.t.snd_wnd_max.max(wnd);
+    }
+    if w.t.agreed.sack && segment.options.sack.iter().flatten().any(|b| b.left.at_most(w.t.snd_nxt) && b.right.after(segment.ack)) {
+        w.t.recovering = true;
+    }
+    w.t.probes_out = 0;
+    w.t.heard_at = w.at;
+    if advanced {
+        w.fired(&rules::CHECK_ACK);
+        w.t.bytes_acked += segment.ack.since(w.t.snd_una).max(0) as u64;
+        w.t.retransmits = 0;
+        take_rtt_sample(w, segment);
+        w.t.snd_una = segment.ack;
+        w.t.flight.retain(|sent| sent.end.after(segment.ack));
+        if let Some(first) = w.t.flight.first_mut()
+            && first.seq.before(segment.ack)
+        {
+            first.seq = segment.ack;
+        }
+        if w.t.probe_high.is_some_and(|high| high.at_most(segment.ack)) {
+            w.t.probe_high = None;
+        }
+        if w.t.flight.is_empty() {
+            w.t.retransmitted_at = None;
+            w.t.recovering = false;
+        }
+        emit::set_transmit_timer(w, true);
+    } else if segment.is_empty() && !w.t.flight.is_empty() && segment.ack == w.t.snd_una {
+        // A duplicate ACK: three of them, or SACK, start a recovery.
+        w.t.recovering = true;
+    }
+    if w.t.flight.is_empty() && w.t.retransmit.is_some_and(|(kind, _)| kind == RetransmitKind::WindowProbe) {
+        // The window may be open again (`tcp_ack_probe`).
+        if emit::unsent(&w.t) > 0 && w.t.snd_una + w.t.snd_wnd != w.t.snd_nxt {
+            w.t.retransmit = None;
+        }
+    }
+    emit::owe_transmission(w);
+}
+
+/// The RTT of what this ACK covers: from the original transmission, or by TSecr if it was retransmitted (Karn; RFC 7323 section 4.2).
+fn take_rtt_sample(w: &mut Work<'_>, segment: &Segment) {
+    let acked: Vec<_> = w.t.flight.iter().filter(|sent| sent.end.at_most(segment.ack)).copied().collect();
+    let Some(first) = acked.first() else { return };
+    let rtt = if acked.iter().all(|sent| !sent.again) {
+        Some(w.at.since(Span::at(first.sent_at)))
+    } else {
+        rtt_by_echo(w, segment)
+    };
+    let (una, nxt) = (segment.ack, w.t.snd_nxt);
+    if let Some(rtt) = rtt {
+        w.t.rtt.sample(rtt, una, nxt, w.p);
+    }
+}
+
+/// `tcp_rtt_tsopt_us`: now less TSecr on the timestamp clock of 1 ms.
+fn rtt_by_echo(w: &Work<'_>, segment: &Segment) -> Option<Span> {
+    const MS: u64 = 1_000_000;
+    let ts = segment.options.timestamps.filter(|ts| w.t.agreed.timestamps && ts.ecr != 0)?;
+    let (val, sent) = w.t.ts_sent?;
+    let behind = i64::from(val.wrapping_sub(ts.ecr) as i32);
+    let since = w.at.since(Span::at(sent));
+    let at_least = (behind + (since.lo / MS) as i64 - 1).max(1) as u64;
+    let at_most = (behind + (since.hi / MS) as i64 + 1).max(1) as u64;
+    Some(Span::new(at_least * MS, at_most * MS))
+}
+
+/// The RTT of the SYN,ACK (`tcp_synack_rtt_meas`).
+pub(crate) fn sample_rtt_of_open(w: &mut Work<'_>, segment: &Segment) {
+    let rtt = match w.t.flight.first() {
+        Some(sent) if !sent.again => Some(w.at.since(Span::at(sent.sent_at))),
+        Some(_) | None => rtt_by_echo(w, segment),
+    };
+    w.t.rtt = crate::opening::fresh_rtt(w);
+    if let Some(rtt) = rtt {
+        let (una, nxt) = (segment.ack, w.t.snd_nxt);
+        w.t.rtt.sample(rtt, una, nxt, w.p);
+    }
+}
+
+/// Sixth, URG (not used); seventh, the segment text; eighth, the FIN bit.
+pub(crate) fn text_and_fin<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
+    let fin = segment.has(Flags::FIN);
+    let end_without_fin = segment.end() - u32::from(fin);
+    let checks_close = match w.t.state {
+        State::FinWait1 | State::FinWait2 => true,
+        State::CloseWait | State::Closing | State::LastAck => {
+            if !segment.seq.before(w.t.rcv_nxt) {
+                // Nothing may follow the peer's FIN: not looked at.
+                w.ack_check(None);
+                return vec![w];
+            }
+            true
+        }
+        State::Listen
+        | State::SynSent
+        | State::SynReceived
+        | State::Established
+        | State::TimeWait
+        | State::Closed => false,
+    };
+    if checks_close && w.t.user.read_shut && !segment.is_empty() && end_without_fin.after(w.t.rcv_nxt) {
+        w.t.user.error = Some(if w.t.state == State::CloseWait { Errno::PIPE } else { Errno::CONNRESET });
+        w.t.delete();
+        reset_reply(&mut w, segment, &rules::TEXT_AFTER_CLOSE);
+        return vec![w];
+    }
+    if segment.is_empty() {
+        w.ack_check(None);
+        return vec![w];
+    }
+    take_text(w, segment)
+}
+
+/// `tcp_data_queue`
+fn take_text<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
+    let nxt = w.t.rcv_nxt;
+    let window = w.t.receive_window();
+    if segment.end().at_most(nxt) {
+        set_dsack(&mut w, segment);
+        w.enter_quick_ack();
+        let rule: RuleRef =
+            if segment.has(Flags::FIN) { &rules::FIN_DUPLICATE } else { &rules::TEXT_DUPLICATE };
+        w.ack_check(Some(rule));
+        return vec![w];
+    }
+    if segment.seq != nxt && !segment.seq.before(nxt + window) || window == 0 && segment.data_len > 0 {
+        w.enter_quick_ack();
+        w.ack_check(Some(&rules::TEXT_BEYOND));
+        return vec![w];
+    }
+    if segment.seq.after(nxt) {
+        w.t.acking.scheduled = true;
+        insert(&mut w, segment);
+        w.ack_check(Some(&rules::TEXT_OUT_OF_ORDER));
+        return vec![w];
+    }
+    if segment.seq.before(nxt) {
+        w.t.dsack = Some(SackBlock { left: segment.seq, right: nxt });
+    }
+    let mut fin = segment.has(Flags::FIN);
+    let fresh = segment.end().since(nxt) as u32 - u32::from(fin);
+    w.t.rcv_nxt = segment.end();
+    if fresh > 0 {
+        w.fired(&rules::TEXT_IN_ORDER);
+        deliver(&mut w, fresh);
+        w.data_received();
+        if segment.data_len > w.t.acking.rcv_mss {
+            w.t.acking.rcv_mss = segment.data_len.min(w.t.agreed.snd_mss.max(536));
+        }
+    }
+    let before = w.t.state;
+    let mut now: Option<RuleRef> = None;
+    if fin {
+        take_fin(&mut w);
+    }
+    if !fin && !w.t.out_of_order.is_empty() {
+        fin = drain(&mut w);
+        if w.t.out_of_order.is_empty() {
+            now = Some(&rules::TEXT_FILLS_GAP);
+        }
+        if fin {
+            take_fin(&mut w);
+        }
+    }
+    if w.t.is_mini() {
+        return vec![w];
+    }
+    let acked_with_fin = fin && matches!(before, State::FinWait1 | State::FinWait2);
+    if !acked_with_fin {
+        w.ack_check(now);
+    }
+    vec![w]
+}
+
+/// Bytes in order reach the user's queue; after `shutdown(SHUT_RD)` or on an orphan they still count.
+fn deliver(w: &mut Work<'_>, len: u32) {
+    w.t.user.unread += len;
+}
+
+/// The out-of-order queue gives up what has become in order (`tcp_ofo_queue`); true when a FIN came out.
+fn drain(w: &mut Work<'_>) -> bool {
+    while let Some(&(left, right, fin)) = w.t.out_of_order.first() {
+        if left.after(w.t.rcv_nxt) {
+            break;
+        }
+        w.t.out_of_order.remove(0);
+        if right.after(w.t.rcv_nxt) {
+            let fresh = right.since(w.t.rcv_nxt) as u32 - u32::from(fin);
+            w.t.rcv_nxt = right;
+            deliver(w, fresh);
+        }
+        if fin {
+            return true;
+        }
+    }
+    false
+}
+
+/// Puts a range into the out-of-order queue and merges what touches.
+fn insert(w: &mut Work<'_>, segment: &Segment) {
+    let queue = &mut w.t.out_of_order;
+    queue.push((segment.seq, segment.end(), segment.has(Flags::FIN)));
+    queue.sort_by(|a, b| a.0.since(b.0).cmp(&0));
+    let mut merged: Vec<(crate::segment::Seq, crate::segment::Seq, bool)> = Vec::new();
+    for &(left, right, fin) in queue.iter() {
+        match merged.last_mut() {
+            Some(last) if left.at_most(last.1) => {
+                last.2 |= fin;
+                last.1 = last.1.max(right);
+            }
+            Some(_) | None => merged.push((left, right, fin)),
+        }
+    }
+    *queue = merged;
+}
+
+/// `tcp_dsack_set`
+fn set_dsack(w: &mut Work<'_>, segment: &Segment) {
+    if w.t.agreed.sack && w.p.dsack {
+        let right = if segment.end().after(w.t.rcv_nxt) { w.t.rcv_nxt } else { segment.end() };
+        w.t.dsack = Some(SackBlock { left: segment.seq, right });
+    }
+}
+
+/// Eighth, the FIN bit (`tcp_fin`).
+fn take_fin(w: &mut Work<'_>) {
+    w.t.acking.scheduled = true;
+    w.t.user.read_shut = true;
+    w.t.user.eof = true;
+    w.t.out_of_order.clear();
+    match w.t.state {
+        State::SynReceived | State::Established => {
+            w.fired(&rules::FIN_ESTABLISHED);
+            w.t.enter(State::CloseWait);
+            w.enter_pingpong();
+        }
+        State::FinWait1 => {
+            w.ack_now(&rules::FIN_FIN_WAIT_1);
+            w.t.enter(State::Closing);
+        }
+        State::FinWait2 => {
+            w.ack_now(&rules::FIN_FIN_WAIT_2);
+            timeouts::enter_time_wait(w);
+        }
+        State::CloseWait
+        | State::Closing
+        | State::LastAck
+        | State::TimeWait
+        | State::Listen
+        | State::SynSent
+        | State::Closed => w.fired(&rules::FIN_DUPLICATE),
+    }
+}

@@ -1,0 +1,438 @@
+//! The user calls (RFC 9293 sections 3.10.1 to 3.10.6) as the sockets API of Linux offers them.
+//!
+//! Owns what each call does in each state and what it returns. Refuses to know descriptors' names and processes: it counts.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::call::{Call, CallResult, Errno, Poll, ShutdownHow, SocketOption};
+use crate::emit;
+use crate::rule::rules;
+use crate::segment::Seq;
+use crate::state::State;
+use crate::step::Work;
+use crate::tcb::{EmissionKind, Tcb, User};
+use crate::time::Ticks;
+use crate::timeouts;
+
+const OK: CallResult = CallResult::Value(0);
+
+/// A call takes effect.
+pub(crate) fn call(mut w: Work<'_>, call: Call) -> Vec<Work<'_>> {
+    match call {
+        Call::Listen { .. } => {
+            w.fired(&rules::CALL_LISTEN);
+            w.t.user.listening = true;
+            w.t.user.descriptors = 0;
+            w.t.enter(State::Listen);
+            vec![w.returns(OK)]
+        }
+        Call::Connect => vec![connect(w)],
+        Call::Accept => vec![accept(w)],
+        Call::Send { len, more } => vec![send(w, len, more)],
+        Call::Receive { len, peek } => vec![receive(w, len, peek)],
+        Call::Shutdown(how) => vec![shutdown(w, how)],
+        Call::Close => vec![close(w, true)],
+        Call::Exit => vec![close(w, false)],
+        Call::Dup => {
+            w.t.user.descriptors += 1;
+            // The number of the new descriptor is the process's affair.
+            vec![w]
+        }
+        Call::SetOption(option) => set_option(w, option),
+        Call::GetOption(option) => {
+            let value = get_option(&mut w, option);
+            vec![w.returns(value)]
+        }
+        Call::Poll => {
+            w.fired(&rules::POLL_EVENTS);
+            let events = poll(&w.t);
+            vec![w.returns(CallResult::Events(events))]
+        }
+    }
+}
+
+/// `connect()`: active OPEN.
+fn connect(mut w: Work<'_>) -> Work<'_> {
+    if let Some(errno) = w.t.user.error.take() {
+        return w.returns(CallResult::Error(errno));
+    }
+    match w.t.state {
+        State::Closed if !w.t.user.owned => {
+            w.t.user.owned = true;
+            w.t.enter(State::SynSent);
+            w.t.rtt = crate::opening::fresh_rtt(&w);
+            w.owe(EmissionKind::Syn, &rules::CALL_OPEN);
+            w.returns(CallResult::Error(Errno::INPROGRESS))
+        }
+        State::SynSent | State::SynReceived => w.returns(CallResult::Error(Errno::ALREADY)),
+        State::Listen => w.returns(CallResult::Error(Errno::ISCONN)),
+        State::Closed => w.returns(CallResult::Error(Errno::CONNABORTED)),
+        State::Established
+        | State::FinWait1
+        | State::FinWait2
+        | State::CloseWait
+        | State::Closing
+        | State::LastAck
+        | State::TimeWait => {
+            let first = !w.t.user.connect_reported;
+            w.t.user.connect_reported = true;
+            w.returns(if first { OK } else { CallResult::Error(Errno::ISCONN) })
+        }
+    }
+}
+
+/// `accept()`: the connection gets its first descriptor.
+fn accept(mut w: Work<'_>) -> Work<'_> {
+    let open = !matches!(w.t.state, State::Listen | State::SynReceived | State::SynSent | State::Closed);
+    // A connection that was reset before `accept` is still handed out.
+    if w.t.user.listening && !w.t.user.owned && (open || w.t.user.error.is_some()) {
+        w.t.user.owned = true;
+        w.t.user.connect_reported = true;
+        w.t.user.descriptors = 1;
+        // The descriptor's number is the process's affair.
+        return w;
+    }
+    w.returns(CallResult::Error(Errno::AGAIN))
+}
+
+/// SEND (section 3.10.2; `tcp_sendmsg_locked`).
+fn send(mut w: Work<'_>, len: u32, more: bool) -> Work<'_> {
+    match w.t.socket_state() {
+        State::Established | State::CloseWait => {
+            if let Some(errno) = w.t.user.error.take() {
+                return w.returns(CallResult::Error(errno));
+            }
+            if w.t.user.write_shut {
+                w.fired(&rules::CALL_SEND_CLOSED);
+                return w.returns(CallResult::Error(Errno::PIPE));
+            }
+            w.fired(&rules::CALL_SEND);
+            w.t.write_seq = w.t.write_seq + len;
+            if more {
+                w.permit(EmissionKind::Transmit, &rules::CALL_SEND);
+            } else {
+                emit::owe_transmission(&mut w);
+            }
+            w.returns(CallResult::Value(i64::from(len)))
+        }
+        State::SynSent | State::SynReceived => {
+            let errno = w.t.user.error.take().unwrap_or(Errno::AGAIN);
+            w.returns(CallResult::Error(errno))
+        }
+        State::Listen
+        | State::FinWait1
+        | State::FinWait2
+        | State::Closing
+        | State::LastAck
+        | State::TimeWait
+        | State::Closed => {
+            w.fired(&rules::CALL_SEND_CLOSED);
+            let errno = w.t.user.error.take().unwrap_or(Errno::PIPE);
+            w.returns(CallResult::Error(errno))
+        }
+    }
+}
+
+/// RECEIVE (section 3.10.3; `tcp_recvmsg_locked`).
+fn receive(mut w: Work<'_>, len: u32, peek: bool) -> Work<'_> {
+    let taken = w.t.user.unread.min(len);
+    if w.t.socket_state() == State::Listen {
+        return w.returns(CallResult::Error(Errno::NOTCONN));
+    }
+    if taken > 0 {
+        w.fired(&rules::CALL_RECEIVE);
+        if !peek {
+            w.t.user.unread -= taken;
+            if w.t.acking.scheduled || !w.t.user.read_shut {
+                w.ack_permitted(&rules::ACK_ON_READ);
+            }
+        }
+        return w.returns(CallResult::Value(i64::from(taken)));
+    }
+    if w.t.user.eof {
+        w.fired(&rules::CALL_RECEIVE);
+        return w.returns(OK);
+    }
+    if let Some(errno) = w.t.user.error.take() {
+        w.fired(&rules::CALL_RECEIVE_ERROR);
+        return w.returns(CallResult::Error(errno));
+    }
+    if w.t.user.read_shut {
+        return w.returns(OK);
+    }
+    let errno = if w.t.socket_state() == State::Closed { Errno::NOTCONN } else { Errno::AGAIN };
+    w.returns(CallResult::Error(errno))
+}
+
+/// `shutdown()` (`inet_shutdown`).
+fn shutdown(mut w: Work<'_>, how: ShutdownHow) -> Work<'_> {
+    let (read, write) = match how {
+        ShutdownHow::Read => (true, false),
+        ShutdownHow::Write => (false, true),
+        ShutdownHow::Both => (true, true),
+    };
+    match w.t.socket_state() {
+        State::Closed => return w.returns(CallResult::Error(Errno::NOTCONN)),
+        State::Listen if !read => return w.returns(OK),
+        State::Listen => {
+            w.t.user.listening = false;
+            w.t.enter(State::Closed);
+            return w.returns(OK);
+        }
+        State::SynSent => {
+            // `tcp_disconnect`
+            w.fired(&rules::CLOSE_SYN_SENT);
+            w.t.delete();
+            w.t.user.read_shut = false;
+            w.t.user.write_shut = false;
+            w.t.user.error = Some(Errno::CONNRESET);
+            return w.returns(OK);
+        }
+        State::SynReceived
+        | State::Established
+        | State::FinWait1
+        | State::FinWait2
+        | State::CloseWait
+        | State::Closing
+        | State::LastAck
+        | State::TimeWait => {}
+    }
+    w.t.user.read_shut |= read;
+    w.t.user.write_shut |= write;
+    if write {
+        w.fired(&rules::SHUTDOWN_WRITE);
+        queue_fin(&mut w);
+    } else {
+        w.fired(&rules::SHUTDOWN_READ);
+    }
+    w.returns(OK)
+}
+
+/// The FIN goes behind all data, and the state moves on (`tcp_close_state`, `tcp_send_fin`).
+fn queue_fin(w: &mut Work<'_>) {
+    let next = match w.t.state {
+        State::SynReceived | State::Established => State::FinWait1,
+        State::CloseWait => State::LastAck,
+        State::Listen
+        | State::SynSent
+        | State::FinWait1
+        | State::FinWait2
+        | State::Closing
+        | State::LastAck
+        | State::TimeWait
+        | State::Closed => return,
+    };
+    w.t.enter(next);
+    w.t.write_seq = w.t.write_seq + 1;
+    w.t.fin_queued = true;
+    w.fired(&rules::CLOSE_FIN);
+    emit::owe_transmission(w);
+}
+
+/// `close()` of one descriptor; `lingers` is false when a process exits (CLOSE of section 3.10.4; `__tcp_close`).
+fn close(mut w: Work<'_>, lingers: bool) -> Work<'_> {
+    if w.t.user.descriptors > 1 {
+        w.t.user.descriptors -= 1;
+        w.fired(&rules::CLOSE_SHARED);
+        return w.returns(OK);
+    }
+    w.t.user.descriptors = 0;
+    if w.t.is_mini() || w.t.state == State::Closed {
+        w.t.user.orphan = true;
+        return w.returns(OK);
+    }
+    let unread = w.t.user.unread > 0;
+    w.t.user.read_shut = true;
+    w.t.user.write_shut = true;
+    w.t.user.unread = 0;
+    if w.t.state == State::SynSent {
+        w.fired(&rules::CLOSE_SYN_SENT);
+        w.t.delete();
+        w.t.user.orphan = true;
+        return w.returns(OK);
+    }
+    if unread || w.t.user.linger_s == Some(0) {
+        let rule: crate::rule::RuleRef = if unread { &rules::CLOSE_UNREAD } else { &rules::CLOSE_LINGER_ZERO };
+        // `tcp_need_reset`; with the FIN still unsent in CLOSING and LAST-ACK too.
+        let resets = unread
+            || matches!(
+                w.t.state,
+                State::Established | State::CloseWait | State::FinWait1 | State::FinWait2 | State::SynReceived
+            )
+            || matches!(w.t.state, State::Closing | State::LastAck) && !w.t.fin_sent();
+        let kind = EmissionKind::Reset { seq: w.t.acceptable_seq(), ack: Some(w.t.rcv_nxt), active: true };
+        w.t.owed.clear();
+        if resets {
+            w.owe(kind, rule);
+        }
+        w.t.delete();
+        w.t.user.orphan = true;
+        return w.returns(OK);
+    }
+    queue_fin(&mut w);
+    let waits = matches!(w.t.state, State::FinWait1 | State::Closing | State::LastAck);
+    if let Some(seconds) = w.t.user.linger_s.filter(|_| lingers && waits) {
+        let timeout = w.timer(Ticks::exactly(w.p.ticks_of_s(u64::from(seconds))));
+        w.t.user.closing_until = Some(timeout.due);
+        return w;
+    }
+    timeouts::orphan(&mut w);
+    w.returns(OK)
+}
+
+/// The listener's last descriptor is closed; a connection that nobody accepted is reset (`inet_csk_listen_stop`).
+pub(crate) fn close_listener(mut w: Work<'_>) -> Vec<Work<'_>> {
+    w.fired(&rules::CLOSE_LISTEN);
+    w.t.user.listening = false;
+    match w.t.state {
+        State::Listen => w.t.enter(State::Closed),
+        State::SynReceived if !w.t.user.owned => w.t.delete(),
+        State::SynReceived
+        | State::Established
+        | State::FinWait1
+        | State::FinWait2
+        | State::CloseWait
+        | State::Closing
+        | State::LastAck
+            if !w.t.user.owned =>
+        {
+            // `inet_child_forget`, `tcp_disconnect`
+            let kind = EmissionKind::Reset { seq: w.t.acceptable_seq(), ack: Some(w.t.rcv_nxt), active: true };
+            w.owe(kind, &rules::CLOSE_LISTEN);
+            w.t.delete();
+        }
+        State::SynSent
+        | State::SynReceived
+        | State::Established
+        | State::FinWait1
+        | State::FinWait2
+        | State::CloseWait
+        | State::Closing
+        | State::LastAck
+        | State::TimeWait
+        | State::Closed => {}
+    }
+    vec![w.returns(OK)]
+}
+
+/// `setsockopt()`.
+fn set_option(mut w: Work<'_>, option: SocketOption) -> Vec<Work<'_>> {
+    let u = &mut w.t.user;
+    match option {
+        SocketOption::Linger(seconds) => u.linger_s = seconds,
+        SocketOption::Linger2(seconds) => u.linger2_s = seconds.clamp(-1, 120),
+        SocketOption::NoDelay(on) => {
+            u.no_delay = on;
+            if on {
+                emit::owe_transmission(&mut w);
+            }
+        }
+        SocketOption::QuickAck(on) => {
+            if on {
+                w.t.acking.pingpong = (0, 0);
+                if w.t.acking.scheduled {
+                    w.ack_permitted(&rules::ACK_ON_READ);
+                }
+            } else {
+                w.enter_pingpong();
+            }
+        }
+        SocketOption::Cork(on) => {
+            u.cork = on;
+            if !on {
+                emit::owe_transmission(&mut w);
+            }
+        }
+        SocketOption::UserTimeout(ms) => u.user_timeout_ms = ms,
+        SocketOption::KeepAlive(on) => {
+            let was = core::mem::replace(&mut u.keepalive, on);
+            if !matches!(w.t.socket_state(), State::Closed | State::Listen) {
+                if on && !was {
+                    let idle = timeouts::keepalive_time(&w);
+                    w.t.keepalive = Some(w.timer(idle));
+                } else if !on {
+                    w.t.keepalive = None;
+                }
+            }
+        }
+        SocketOption::KeepIdle(seconds) => {
+            u.keep_idle_s = seconds;
+            if u.keepalive && !matches!(w.t.socket_state(), State::Closed | State::Listen) {
+                let tick = w.p.tick_ns();
+                let idle = timeouts::keepalive_time(&w);
+                let heard = w.at.since(w.t.heard_at);
+                let left = Ticks {
+                    lo: idle.lo.saturating_sub(heard.hi / tick + 1),
+                    hi: idle.hi.saturating_sub((heard.lo / tick).saturating_sub(1)),
+                };
+                w.t.keepalive = Some(w.timer(left));
+            }
+        }
+        SocketOption::KeepInterval(seconds) => u.keep_interval_s = seconds,
+        SocketOption::KeepCount(count) => u.keep_count = count,
+        SocketOption::ReuseAddr(on) => u.reuse_addr = on,
+        SocketOption::ReceiveBuffer(_) | SocketOption::SendBuffer(_) | SocketOption::Error => {}
+    }
+    vec![w.returns(OK)]
+}
+
+/// `getsockopt()`.
+fn get_option(w: &mut Work<'_>, option: SocketOption) -> CallResult {
+    let u = &mut w.t.user;
+    CallResult::Value(match option {
+        SocketOption::Linger(_) => u.linger_s.map_or(-1, i64::from),
+        SocketOption::Linger2(_) if u.linger2_s == 0 => i64::from(w.p.fin_timeout_s),
+        SocketOption::Linger2(_) => i64::from(u.linger2_s),
+        SocketOption::NoDelay(_) => i64::from(u.no_delay),
+        SocketOption::QuickAck(_) => {
+            i64::from(w.t.acking.pingpong.1 < u64::from(w.p.pingpong_thresh))
+        }
+        SocketOption::Cork(_) => i64::from(u.cork),
+        SocketOption::UserTimeout(_) => i64::from(u.user_timeout_ms),
+        SocketOption::KeepAlive(_) => i64::from(u.keepalive),
+        SocketOption::KeepIdle(_) if u.keep_idle_s == 0 => i64::from(w.p.keepalive_time_s),
+        SocketOption::KeepIdle(_) => i64::from(u.keep_idle_s),
+        SocketOption::KeepInterval(_) if u.keep_interval_s == 0 => i64::from(w.p.keepalive_intvl_s),
+        SocketOption::KeepInterval(_) => i64::from(u.keep_interval_s),
+        SocketOption::KeepCount(_) if u.keep_count == 0 => i64::from(w.p.keepalive_probes),
+        SocketOption::KeepCount(_) => i64::from(u.keep_count),
+        SocketOption::ReuseAddr(_) => i64::from(u.reuse_addr),
+        SocketOption::ReceiveBuffer(n) | SocketOption::SendBuffer(n) => i64::from(n),
+        SocketOption::Error => i64::from(u.error.take().map_or(0, |errno| errno.0)),
+    })
+}
+
+/// `tcp_poll`
+pub(crate) fn poll(t: &Tcb) -> Poll {
+    let u: &User = &t.user;
+    let state = t.socket_state();
+    if state == State::Listen {
+        return Poll::default();
+    }
+    let mut events = 0;
+    if u.read_shut && u.write_shut || state == State::Closed {
+        events |= Poll::HUP.0;
+    }
+    if u.read_shut {
+        events |= Poll::IN.0 | Poll::RDHUP.0;
+    }
+    if !matches!(state, State::SynSent | State::SynReceived) {
+        if u.unread > 0 {
+            events |= Poll::IN.0;
+        }
+        events |= Poll::OUT.0;
+    }
+    if u.error.is_some() {
+        events |= Poll::ERR.0;
+    }
+    Poll(events)
+}
+
+/// Sequence numbers start where the first segment says.
+pub(crate) fn opened(t: &mut Tcb, iss: Seq) {
+    t.iss = Some(iss);
+    t.snd_una = iss;
+    t.snd_nxt = iss + 1;
+    t.write_seq = iss + 1;
+}

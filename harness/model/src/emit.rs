@@ -1,0 +1,593 @@
+//! What a connection may emit now, and what an emitted segment does to it.
+//!
+//! Owns the match between a segment seen and the emissions that are owed, permitted or due by a timer, and the sender's side of
+//! a transmission (Linux `tcp_write_xmit`, `tcp_event_new_data_sent`, `tcp_schedule_loss_probe`). Refuses to know why
+//! something is owed.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::acking::{ack_sent, arm_at, data_sent};
+use crate::calls::opened;
+use crate::event::{Event, Timeout, Transition};
+use crate::profile::Profile;
+use crate::rule::{RuleRef, rules};
+use crate::segment::{Flags, Segment, Seq};
+use crate::state::State;
+use crate::step::{Work, pending, step};
+use crate::tcb::{AckBy, EmissionKind, InFlight, RetransmitKind, Tcb};
+use crate::time::{Nanos, Span, Ticks, Timer, arm};
+
+/// Segments that may be outstanding before the first loss (RFC 6928).
+const INITIAL_WINDOW: usize = 10;
+
+/// Why a segment does not fit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mismatch {
+    /// The rule that comes closest.
+    pub rule: RuleRef,
+    /// What it asks for.
+    pub expected: String,
+    /// How close: the larger, the closer.
+    pub likeness: u8,
+}
+
+/// Every connection that explains that `segment` was emitted at `at`; if none, the closest miss.
+pub fn explain(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile) -> Result<Vec<Transition>, Mismatch> {
+    let mut miss = Mismatch {
+        rule: &rules::SEGMENT_UNEXPLAINED,
+        expected: describe(tcb).join(", or "),
+        likeness: 0,
+    };
+    let mut found = Vec::new();
+    if let Some(transition) = fit_owed(tcb, segment, at, profile, &mut miss) {
+        found.push(transition);
+    }
+    if found.is_empty() {
+        for (timeout, due) in pending(tcb) {
+            if !due.contains(at) {
+                continue;
+            }
+            for fired in step(tcb, &Event::Timeout(timeout), Span::at(at), profile) {
+                if fired.tcb.owed.len() <= tcb.owed.len() {
+                    continue;
+                }
+                let new = Tcb { owed: fired.tcb.owed[tcb.owed.len()..].to_vec(), ..fired.tcb.clone() };
+                if let Some(mut transition) = fit_owed(&new, segment, at, profile, &mut miss) {
+                    let old = tcb.owed.iter().cloned();
+                    transition.tcb.owed = old.chain(transition.tcb.owed).collect();
+                    transition.tcb.transitions = fired.tcb.transitions.clone();
+                    transition.rules.extend(fired.rules);
+                    transition.result = fired.result;
+                    found.push(transition);
+                }
+            }
+        }
+    }
+    if found.is_empty() && tcb.recovering && !tcb.flight.is_empty() {
+        // Recovery may retransmit any hole at any time.
+        if let Ok(()) = fits(tcb, EmissionKind::Retransmit, segment, profile) {
+            let mut t = tcb.clone();
+            t.transitions.clear();
+            sent(&mut t, EmissionKind::Retransmit, segment, at, profile);
+            let rto = t.rtt.rto;
+            t.retransmit = Some((RetransmitKind::Timeout, arm_at(at, rto, profile)));
+            found.push(Transition { tcb: t, result: None, rules: alloc::vec![&rules::RTO_RECOVERY] });
+        }
+    }
+    if found.is_empty() { Err(miss) } else { Ok(found) }
+}
+
+/// Fits the segment to what is owed, in order; permitted emissions may be passed over.
+fn fit_owed(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile, miss: &mut Mismatch) -> Option<Transition> {
+    for (i, owed) in tcb.owed.iter().enumerate() {
+        match fits(tcb, owed.kind, segment, profile) {
+            Ok(()) if owed.due.lo <= at => {
+                let mut t = tcb.clone();
+                t.transitions.clear();
+                let rule = owed.rule;
+                t.owed.drain(..=i);
+                let more = owed.kind == EmissionKind::Transmit && unsent(&t) > segment.len();
+                sent(&mut t, owed.kind, segment, at, profile);
+                if more {
+                    let rest = crate::tcb::Emission { must: owed.must && sendable(&t) == Sendable::Now, ..owed.clone() };
+                    t.owed.insert(0, rest);
+                }
+                return Some(Transition { tcb: t, result: None, rules: alloc::vec![rule] });
+            }
+            Ok(()) => {}
+            Err(other) => {
+                let other = if other.rule == &rules::SEGMENT_UNEXPLAINED { Mismatch { rule: owed.rule, ..other } } else { other };
+                if other.likeness > miss.likeness {
+                    *miss = other;
+                }
+            }
+        }
+        if owed.must {
+            break;
+        }
+    }
+    None
+}
+
+/// The bytes and the FIN queued and not sent yet.
+pub(crate) fn unsent(t: &Tcb) -> u32 {
+    t.write_seq.since(t.snd_nxt).max(0) as u32
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sendable {
+    /// It goes out at once.
+    Now,
+    /// It may.
+    Maybe,
+    /// The window is closed.
+    Blocked,
+}
+
+/// Whether unsent data may go: window (section 3.8.6), Nagle (3.7.4), congestion window.
+fn sendable(t: &Tcb) -> Sendable {
+    let room = (t.snd_una + t.snd_wnd).since(t.snd_nxt);
+    if room <= 0 {
+        return Sendable::Blocked;
+    }
+    let data = unsent(t) - u32::from(t.fin_queued);
+    let partial = data < t.agreed.snd_mss && !t.fin_queued;
+    if t.user.cork && partial {
+        return Sendable::Maybe;
+    }
+    if partial && !t.user.no_delay && !t.flight.is_empty() {
+        return Sendable::Maybe;
+    }
+    if t.recovering || t.flight.len() >= INITIAL_WINDOW || (unsent(t) as i32) > room {
+        return Sendable::Maybe;
+    }
+    Sendable::Now
+}
+
+/// Unsent data is owed, permitted, or waits behind a closed window (`tcp_push`, `tcp_data_snd_check`).
+pub(crate) fn owe_transmission(w: &mut Work<'_>) {
+    let open = matches!(
+        w.t.state,
+        State::Established | State::CloseWait | State::FinWait1 | State::Closing | State::LastAck
+    );
+    if !open || unsent(&w.t) == 0 {
+        return;
+    }
+    let rule: RuleRef = if w.t.fin_queued { &rules::CLOSE_FIN } else { &rules::CALL_SEND };
+    let must = match sendable(&w.t) {
+        Sendable::Now => true,
+        Sendable::Maybe => false,
+        Sendable::Blocked => {
+            if w.t.flight.is_empty() && w.t.retransmit.is_none() {
+                let rto = w.t.rtt.rto;
+                w.t.retransmit = Some((RetransmitKind::WindowProbe, w.timer(rto)));
+            }
+            return;
+        }
+    };
+    let at = w.at;
+    if let Some(owed) = w.t.owed.iter_mut().find(|owed| owed.kind == EmissionKind::Transmit) {
+        owed.must |= must;
+        owed.due = Span::new(owed.due.lo, at.hi.max(owed.due.hi));
+    } else if must {
+        w.owe(EmissionKind::Transmit, rule);
+    } else {
+        w.t.owe(EmissionKind::Transmit, Span::new(at.lo, Nanos::MAX), false, rule);
+    }
+}
+
+/// RTO or loss probe after something was sent or acknowledged (`tcp_set_xmit_timer`).
+pub(crate) fn set_transmit_timer(w: &mut Work<'_>, advancing: bool) {
+    let (at, p) = (w.at, w.p);
+    w.t.retransmit = transmit_timer(&w.t, at, advancing, p);
+}
+
+fn transmit_timer(t: &Tcb, at: Span, advancing: bool, p: &Profile) -> Option<(RetransmitKind, Timer)> {
+    if t.flight.is_empty() {
+        return None;
+    }
+    let full = arm(at, t.rtt.rto, p.tick_ns());
+    if !p.loss_probe || !t.agreed.sack || t.recovering || t.retransmits > 0 {
+        return Some((RetransmitKind::Timeout, full));
+    }
+    let probe = match t.rtt.srtt8 {
+        Some(srtt8) => {
+            let extra = if t.flight.len() == 1 { u64::from(p.rto_min_us) } else { 2_000 };
+            Ticks { lo: p.ticks_of_us((srtt8.0 >> 2) + extra), hi: p.ticks_of_us((srtt8.1 >> 2) + extra) }
+        }
+        None => p.rto_initial(),
+    };
+    let rto = if advancing { t.rtt.rto } else { rto_left(t, at, p) };
+    let delta = Ticks { lo: probe.lo.min(rto.lo), hi: probe.hi.min(rto.hi) };
+    Some((RetransmitKind::LossProbe, arm(at, delta, p.tick_ns())))
+}
+
+/// How much of the RTO is left for the oldest segment (`tcp_rto_delta_us`), ticks.
+fn rto_left(t: &Tcb, at: Span, p: &Profile) -> Ticks {
+    let Some(head) = t.flight.first() else { return t.rtt.rto };
+    let gone = at.since(Span::at(head.sent_at));
+    let left = |rto: u64, gone: u64| {
+        let ns = (rto * p.tick_ns()).saturating_sub(gone).max(1_000);
+        p.ticks_of_us(ns / 1000)
+    };
+    Ticks { lo: left(t.rtt.rto.lo, gone.hi), hi: left(t.rtt.rto.hi, gone.lo) }
+}
+
+/// The RTO counted from the oldest segment's transmission (`tcp_rearm_rto` in place of a pending probe).
+pub(crate) fn remaining_rto(t: &Tcb, at: Span, p: &Profile) -> Option<Timer> {
+    (!t.flight.is_empty()).then(|| arm(at, rto_left(t, at, p), p.tick_ns()))
+}
+
+/// Whether `segment` is a `kind` of this connection, every field.
+fn fits(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -> Result<(), Mismatch> {
+    let expected = || format!("{} ({})", kind_text(t, kind), "the rest of the header as agreed");
+    let mut likeness = 0;
+    let mut right = true;
+    let mut check = |ok: bool, weight: u8| {
+        if ok {
+            likeness += weight;
+        } else {
+            right = false;
+        }
+    };
+    let flags = segment.flags.without(Flags::PSH | Flags::ECE | Flags::CWR);
+    let end_of_stream = t.fin_queued && segment.end() == t.write_seq;
+    let in_stream = if end_of_stream { Flags::ACK | Flags::FIN } else { Flags::ACK };
+    match kind {
+        EmissionKind::Syn => {
+            check(flags == Flags::SYN, 3);
+            check(segment.data_len == 0, 1);
+            check(t.iss.is_none_or(|iss| segment.seq == iss), 2);
+        }
+        EmissionKind::SynAck => {
+            check(flags == Flags::SYN | Flags::ACK, 3);
+            check(segment.data_len == 0, 1);
+            check(t.iss.is_none_or(|iss| segment.seq == iss), 2);
+            check(segment.ack == t.irs + 1, 2);
+        }
+        EmissionKind::Ack { seq, ack, by: _ } => {
+            check(flags == Flags::ACK, 3);
+            check(segment.data_len == 0, 1);
+            check(segment.seq == seq, 2);
+            check(segment.ack == ack, 2);
+        }
+        EmissionKind::Reset { seq, ack, active: _ } => {
+            check(flags == if ack.is_some() { Flags::RST | Flags::ACK } else { Flags::RST }, 3);
+            check(segment.data_len == 0, 1);
+            check(segment.seq == seq, 2);
+            check(ack.is_none_or(|ack| segment.ack == ack), 2);
+        }
+        EmissionKind::Transmit => {
+            check(flags == in_stream, 3);
+            check(segment.seq == t.snd_nxt, 2);
+            check(!segment.is_empty() && segment.end().at_most(t.write_seq), 1);
+            check(segment.data_len <= t.agreed.snd_mss, 1);
+            check(segment.end().at_most(t.snd_una + t.snd_wnd), 1);
+            check(segment.ack == t.rcv_nxt, 2);
+        }
+        EmissionKind::Retransmit => {
+            let first = if t.recovering && t.retransmits == 0 {
+                t.flight.iter().any(|sent| sent.seq == segment.seq)
+            } else {
+                t.flight.first().is_some_and(|sent| sent.seq == segment.seq)
+            };
+            check(flags == in_stream, 3);
+            check(first, 2);
+            check(!segment.is_empty() && segment.end().at_most(t.snd_nxt), 1);
+            check(segment.ack == t.rcv_nxt, 2);
+        }
+        EmissionKind::LossProbe => {
+            let last = segment.end() == t.snd_nxt && t.flight.last().is_some_and(|sent| sent.seq.at_most(segment.seq));
+            let new = segment.seq == t.snd_nxt && segment.end().at_most(t.write_seq);
+            check(flags == in_stream, 3);
+            check(last || new, 2);
+            check(!segment.is_empty(), 1);
+            check(segment.ack == t.rcv_nxt, 2);
+        }
+        EmissionKind::Probe { seq } => {
+            check(flags == Flags::ACK, 3);
+            check(segment.data_len == 0, 1);
+            check(segment.seq == seq, 2);
+            check(segment.ack == t.rcv_nxt, 2);
+        }
+    }
+    if !right {
+        return Err(Mismatch { rule: &rules::SEGMENT_UNEXPLAINED, expected: expected(), likeness });
+    }
+    fits_agreement(t, kind, segment, p)
+        .map_err(|(rule, wanted)| Mismatch { rule, expected: wanted, likeness: likeness + 10 })
+}
+
+/// Options and window: what both sides agreed on.
+fn fits_agreement(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -> Result<(), (RuleRef, String)> {
+    let o = &segment.options;
+    let with_timestamps = match kind {
+        EmissionKind::Syn => p.timestamps,
+        EmissionKind::Reset { active: false, .. } => false,
+        EmissionKind::Ack { by: AckBy::TimeWait | AckBy::Request, .. } => t.agreed.timestamps && t.ts_recent != 0,
+        EmissionKind::SynAck
+        | EmissionKind::Ack { by: AckBy::Socket, .. }
+        | EmissionKind::Reset { active: true, .. }
+        | EmissionKind::Transmit
+        | EmissionKind::Retransmit
+        | EmissionKind::LossProbe
+        | EmissionKind::Probe { .. } => t.agreed.timestamps,
+    };
+    if o.timestamps.is_some() != with_timestamps {
+        let text = if with_timestamps { "a timestamps option" } else { "no timestamps option" };
+        return Err((&rules::SEGMENT_TIMESTAMPS, text.to_string()));
+    }
+    if let Some(ts) = o.timestamps
+        && kind != EmissionKind::Syn
+    {
+        if ts.ecr != t.ts_recent {
+            return Err((&rules::SEGMENT_TSECR, format!("TSecr {}", t.ts_recent)));
+        }
+        if let Some((last, _)) = t.ts_sent
+            && (ts.val.wrapping_sub(last) as i32) < 0
+        {
+            return Err((&rules::SEGMENT_TSVAL, format!("TSval {last} or later")));
+        }
+    }
+    let has_sack = o.sack.iter().flatten().next().is_some();
+    if has_sack && (!t.agreed.sack || t.out_of_order.is_empty() && t.dsack.is_none()) {
+        return Err((&rules::SEGMENT_SACK, "no SACK block".to_string()));
+    }
+    let opens = matches!(kind, EmissionKind::Syn | EmissionKind::SynAck);
+    if !segment.has(Flags::RST) && !opens && t.rcv_wnd > 0 {
+        let edge = segment.ack + (u32::from(segment.wnd) << t.agreed.rcv_scale);
+        let old = t.rcv_wup + t.rcv_wnd;
+        if edge.before(old - (1 << t.agreed.rcv_scale)) {
+            let text = format!("a right window edge of at least {}", old.since(t.irs));
+            return Err((&rules::SEGMENT_WINDOW, text));
+        }
+    }
+    Ok(())
+}
+
+/// Records a segment that the model itself plays: what `explain` does for the first emission owed.
+pub fn emitted(tcb: &Tcb, at: Nanos, window: u16, clock: u32, iss: Seq) -> Option<Segment> {
+    let owed = tcb.owed.first()?;
+    concrete(tcb, owed.kind, window, clock, iss, at)
+}
+
+/// The plainest segment of this kind.
+fn concrete(t: &Tcb, kind: EmissionKind, window: u16, clock: u32, iss: Seq, _at: Nanos) -> Option<Segment> {
+    let mut segment = Segment { wnd: window, ack: t.rcv_nxt, flags: Flags::ACK, ..Segment::default() };
+    let stream = |segment: &mut Segment, from: Seq, limit: u32, end: Seq| {
+        let fin = t.fin_queued && end == t.write_seq;
+        let data = end.since(from) as u32 - u32::from(fin);
+        segment.seq = from;
+        segment.data_len = data.min(limit);
+        if fin && segment.data_len == data {
+            segment.flags = Flags::ACK | Flags::FIN;
+        }
+        if segment.data_len > 0 {
+            segment.flags = segment.flags | Flags::PSH;
+        }
+    };
+    match kind {
+        EmissionKind::Syn => {
+            segment.flags = Flags::SYN;
+            segment.ack = Seq(0);
+            segment.seq = t.iss.unwrap_or(iss);
+        }
+        EmissionKind::SynAck => {
+            segment.flags = Flags::SYN | Flags::ACK;
+            segment.seq = t.iss.unwrap_or(iss);
+            segment.ack = t.irs + 1;
+        }
+        EmissionKind::Ack { seq, ack, by: _ } => {
+            segment.seq = seq;
+            segment.ack = ack;
+        }
+        EmissionKind::Reset { seq, ack, active } => {
+            segment.seq = seq;
+            segment.ack = ack.unwrap_or_default();
+            segment.flags = if ack.is_some() { Flags::RST | Flags::ACK } else { Flags::RST };
+            if !active {
+                segment.wnd = 0;
+            }
+        }
+        EmissionKind::Transmit => {
+            let edge = t.snd_una + t.snd_wnd;
+            let end = if t.write_seq.after(edge) { edge } else { t.write_seq };
+            stream(&mut segment, t.snd_nxt, t.agreed.snd_mss, end);
+        }
+        EmissionKind::Retransmit => {
+            let first = t.flight.first()?;
+            stream(&mut segment, first.seq, t.agreed.snd_mss, first.end);
+        }
+        EmissionKind::LossProbe => {
+            let last = t.flight.last()?;
+            stream(&mut segment, last.seq, t.agreed.snd_mss, last.end);
+        }
+        EmissionKind::Probe { seq } => segment.seq = seq,
+    }
+    let timestamps = match kind {
+        EmissionKind::Syn => true,
+        EmissionKind::Reset { active: false, .. } => false,
+        EmissionKind::SynAck
+        | EmissionKind::Ack { .. }
+        | EmissionKind::Reset { active: true, .. }
+        | EmissionKind::Transmit
+        | EmissionKind::Retransmit
+        | EmissionKind::LossProbe
+        | EmissionKind::Probe { .. } => t.agreed.timestamps,
+    };
+    if timestamps {
+        let ecr = if kind == EmissionKind::Syn { 0 } else { t.ts_recent };
+        segment.options.timestamps = Some(crate::segment::Timestamps { val: clock, ecr });
+    }
+    Some(segment)
+}
+
+/// What the transmission of `segment` as a `kind` does to the connection.
+fn sent(t: &mut Tcb, kind: EmissionKind, segment: &Segment, at: Nanos, p: &Profile) {
+    if let Some(ts) = segment.options.timestamps {
+        t.ts_sent = Some((ts.val, at));
+    }
+    let by_socket = match kind {
+        EmissionKind::Ack { by, .. } => by == AckBy::Socket,
+        EmissionKind::Reset { .. } => false,
+        EmissionKind::Syn
+        | EmissionKind::SynAck
+        | EmissionKind::Transmit
+        | EmissionKind::Retransmit
+        | EmissionKind::LossProbe
+        | EmissionKind::Probe { .. } => true,
+    };
+    let opens = matches!(kind, EmissionKind::Syn | EmissionKind::SynAck);
+    if by_socket && segment.has(Flags::ACK) && !t.is_mini() {
+        if !opens {
+            ack_sent(t, p);
+            t.rcv_wup = segment.ack;
+            t.dsack = None;
+        }
+        let scale = if opens { 0 } else { t.agreed.rcv_scale };
+        t.rcv_wnd = u32::from(segment.wnd) << scale;
+    }
+    match kind {
+        EmissionKind::Syn | EmissionKind::SynAck => sent_opening(t, kind, segment, at, p),
+        EmissionKind::Transmit => sent_new(t, segment, at, p),
+        EmissionKind::Retransmit => {
+            mark_again(t, segment, at);
+            t.retransmitted_at.get_or_insert(Span::at(at));
+        }
+        EmissionKind::LossProbe => {
+            if segment.seq == t.snd_nxt {
+                sent_new(t, segment, at, p);
+                let rto = t.rtt.rto;
+                t.retransmit = Some((RetransmitKind::Timeout, arm_at(at, rto, p)));
+            } else {
+                mark_again(t, segment, at);
+            }
+            t.probe_high = Some(t.snd_nxt);
+        }
+        EmissionKind::Ack { .. } | EmissionKind::Reset { .. } | EmissionKind::Probe { .. } => {}
+    }
+}
+
+/// The SYN or SYN,ACK: the connection's numbers begin.
+fn sent_opening(t: &mut Tcb, kind: EmissionKind, segment: &Segment, at: Nanos, p: &Profile) {
+    let first = t.flight.is_empty();
+    if first {
+        opened(t, segment.seq);
+        t.flight.push(InFlight { seq: segment.seq, end: segment.end(), sent_at: at, again: false });
+        let rto = t.rtt.rto;
+        t.retransmit = Some((RetransmitKind::Timeout, arm_at(at, rto, p)));
+        let scale = segment.options.wscale.unwrap_or(0).min(14);
+        if kind == EmissionKind::Syn {
+            t.rcv_wnd = u32::from(segment.wnd);
+            t.agreed.rcv_scale = scale;
+        } else {
+            t.agreed.rcv_scale = if segment.options.wscale.is_some() { scale } else { 0 };
+        }
+        if t.state == State::Closed {
+            t.state = State::SynSent;
+        }
+    } else {
+        mark_again(t, segment, at);
+        // On the request socket a repeated SYN restarts the timer with the answer.
+        if kind == EmissionKind::SynAck && !t.user.owned && t.retransmits == 0 {
+            let rto = t.rtt.rto;
+            t.retransmit = Some((RetransmitKind::Timeout, arm_at(at, rto, p)));
+        }
+    }
+}
+
+/// New data or the FIN.
+fn sent_new(t: &mut Tcb, segment: &Segment, at: Nanos, p: &Profile) {
+    t.snd_nxt = segment.end();
+    t.flight.push(InFlight { seq: segment.seq, end: segment.end(), sent_at: at, again: false });
+    if segment.data_len > 0 {
+        data_sent(t, Span::at(at), p);
+    }
+    t.retransmit = transmit_timer(t, Span::at(at), false, p);
+}
+
+fn mark_again(t: &mut Tcb, segment: &Segment, at: Nanos) {
+    for sent in &mut t.flight {
+        if !sent.seq.before(segment.seq) && sent.end.at_most(segment.end()) {
+            sent.again = true;
+            sent.sent_at = at;
+        }
+    }
+}
+
+/// What may come next, in words: emissions with their windows, timers with theirs.
+pub fn describe(t: &Tcb) -> Vec<String> {
+    let seconds = |ns: Nanos| {
+        if ns == Nanos::MAX { "later".to_string() } else { format!("+{}.{:06}", ns / 1_000_000_000, ns / 1_000 % 1_000_000) }
+    };
+    let mut lines: Vec<String> = t
+        .owed
+        .iter()
+        .map(|owed| {
+            let verb = if owed.must { "by" } else { "optionally, by" };
+            format!("{} {verb} {}", kind_text(t, owed.kind), seconds(owed.due.hi))
+        })
+        .collect();
+    for (timeout, due) in pending(t) {
+        let what = match timeout {
+            Timeout::Retransmit => match t.retransmit.map(|(kind, _)| kind) {
+                Some(RetransmitKind::LossProbe) => "a tail loss probe",
+                Some(RetransmitKind::WindowProbe) => "a window probe",
+                Some(RetransmitKind::Timeout) | None => "a retransmission",
+            },
+            Timeout::DelayedAck => "the delayed ACK",
+            Timeout::Keepalive => "the keepalive timer",
+            Timeout::TimeWait => "the end of the wait",
+            Timeout::Linger => "the return of close()",
+        };
+        lines.push(format!("{what} between {} and {}", seconds(due.lo), seconds(due.hi)));
+    }
+    if lines.is_empty() {
+        lines.push(format!("nothing from {}", t.state));
+    }
+    lines
+}
+
+/// A kind of segment in relative notation.
+pub(crate) fn kind_text(t: &Tcb, kind: EmissionKind) -> String {
+    let iss = t.iss.unwrap_or_default();
+    let seq_of = |seq: Seq| seq.since(iss);
+    let ack_of = |ack: Seq| ack.since(t.irs);
+    match kind {
+        EmissionKind::Syn => "S 0:0(0)".to_string(),
+        EmissionKind::SynAck => "S. 0:0(0) ack 1".to_string(),
+        EmissionKind::Ack { seq, ack, .. } => {
+            format!(". {0}:{0}(0) ack {1}", seq_of(seq), ack_of(ack))
+        }
+        EmissionKind::Reset { seq, ack: None, .. } if t.iss.is_some() => format!("R {0}:{0}(0)", seq_of(seq)),
+        EmissionKind::Reset { seq: _, ack: None, .. } => "R".to_string(),
+        EmissionKind::Reset { seq, ack: Some(ack), active } => {
+            if active {
+                format!("R. {0}:{0}(0) ack {1}", seq_of(seq), ack_of(ack))
+            } else {
+                format!("R. ack {}", ack_of(ack))
+            }
+        }
+        EmissionKind::Transmit => {
+            let data = unsent(t) - u32::from(t.fin_queued && unsent(t) > 0);
+            let flags = if t.fin_queued { "F." } else { "." };
+            let from = seq_of(t.snd_nxt);
+            format!("{flags} {from}:{}({data}) ack {}", i64::from(from) + i64::from(data), ack_of(t.rcv_nxt))
+        }
+        EmissionKind::Retransmit | EmissionKind::LossProbe => {
+            let sent = if kind == EmissionKind::Retransmit { t.flight.first() } else { t.flight.last() };
+            match sent {
+                Some(sent) => {
+                    let fin = t.fin_queued && sent.end == t.write_seq;
+                    let flags = if fin { "F." } else { "." };
+                    let end = sent.end - u32::from(fin);
+                    format!("{flags} {}:{}({}) ack {}", seq_of(sent.seq), seq_of(end), end.since(sent.seq), ack_of(t.rcv_nxt))
+                }
+                None => "a retransmission".to_string(),
+            }
+        }
+        EmissionKind::Probe { seq } => format!(". {0}:{0}(0) ack {1}", seq_of(seq), ack_of(t.rcv_nxt)),
+    }
+}

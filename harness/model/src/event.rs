@@ -1,0 +1,55 @@
+//! What goes into the model and what comes out of one step.
+
+use alloc::vec::Vec;
+
+use crate::call::{Call, CallResult};
+use crate::rule::RuleRef;
+use crate::segment::Segment;
+use crate::tcb::Tcb;
+
+/// An event of RFC 9293 section 3.10.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A user call.
+    Call(Call),
+    /// `close()` of the listener's last descriptor.
+    CloseListener,
+    /// A segment arrives.
+    SegmentArrives(Segment),
+    /// A segment arrives whose checksum or header is wrong: it is dropped unseen (RFC 9293 section 3.1).
+    DamagedSegmentArrives,
+    /// A timer's handler runs.
+    Timeout(Timeout),
+}
+
+/// Which timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Timeout {
+    /// [`Tcb::retransmit`]
+    Retransmit,
+    /// [`Tcb::delayed_ack`]
+    DelayedAck,
+    /// [`Tcb::keepalive`]
+    Keepalive,
+    /// [`Tcb::time_wait`]
+    TimeWait,
+    /// A lingering `close()` gives up waiting.
+    Linger,
+}
+
+impl Timeout {
+    /// All.
+    pub const ALL: [Timeout; 5] =
+        [Timeout::Retransmit, Timeout::DelayedAck, Timeout::Keepalive, Timeout::TimeWait, Timeout::Linger];
+}
+
+/// One thing that may follow from an event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transition {
+    /// The connection afterwards, with what it owes in [`Tcb::owed`].
+    pub tcb: Tcb,
+    /// For a call: what it returns. `None`: any result is right, or the call has not returned yet.
+    pub result: Option<CallResult>,
+    /// The rules that decided.
+    pub rules: Vec<RuleRef>,
+}

@@ -1,0 +1,271 @@
+//! SEGMENT ARRIVES in CLOSED, LISTEN, SYN-SENT and SYN-RECEIVED (RFC 9293 sections 3.10.7.1 to 3.10.7.3, and 3.10.7.4 for the
+//! request socket of a passive OPEN, Linux `tcp_check_req`).
+//!
+//! Owns how a connection comes into being. Refuses to know synchronized states.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::arrives;
+use crate::call::Errno;
+use crate::rule::rules;
+use crate::segment::{Flags, Segment};
+use crate::state::State;
+use crate::step::{Limited, Work};
+use crate::tcb::{AckBy, Agreed, EmissionKind, Rtt, Tcb, User, scaled_window};
+
+/// The RST that answers `segment` (section 3.10.7.1; `tcp_v4_send_reset`); none for a RST.
+pub(crate) fn reset_reply(w: &mut Work<'_>, segment: &Segment, rule: crate::rule::RuleRef) {
+    if segment.has(Flags::RST) {
+        w.fired(rule);
+    } else if segment.has(Flags::ACK) {
+        w.owe(EmissionKind::Reset { seq: segment.ack, ack: None, active: false }, rule);
+    } else {
+        let seq = crate::segment::Seq(0);
+        w.owe(EmissionKind::Reset { seq, ack: Some(segment.end()), active: false }, rule);
+    }
+}
+
+/// CLOSED: there is no connection; a listener on the port takes the segment.
+pub(crate) fn arrives_closed<'p>(mut w: Work<'p>, segment: &Segment) -> Work<'p> {
+    if w.t.user.listening {
+        return arrives_listen(w, segment);
+    }
+    reset_reply(&mut w, segment, &rules::ARRIVES_CLOSED);
+    w
+}
+
+/// LISTEN (section 3.10.7.2).
+pub(crate) fn arrives_listen<'p>(mut w: Work<'p>, segment: &Segment) -> Work<'p> {
+    if segment.has(Flags::RST) {
+        w.fired(&rules::ARRIVES_LISTEN_IGNORED);
+    } else if segment.has(Flags::ACK) {
+        reset_reply(&mut w, segment, &rules::ARRIVES_LISTEN_ACK);
+    } else if segment.has(Flags::SYN) && !segment.has(Flags::FIN) {
+        accept_syn(&mut w, segment, None);
+        w.owe(EmissionKind::SynAck, &rules::ARRIVES_LISTEN_SYN);
+    } else {
+        w.fired(&rules::ARRIVES_LISTEN_IGNORED);
+    }
+    w
+}
+
+/// A SYN makes a request socket; `iss` is the number it will use, where it is known.
+pub(crate) fn accept_syn(w: &mut Work<'_>, segment: &Segment, iss: Option<crate::segment::Seq>) {
+    let old = &w.t.user;
+    let user = User { listening: true, descriptors: 0, keepalive: old.keepalive, ..User::new() };
+    let owed = core::mem::take(&mut w.t.owed);
+    w.t = Tcb { state: State::SynReceived, user, owed, iss, ..Tcb::closed() };
+    take_syn(w, segment);
+    w.t.rtt.rto = w.p.rto_initial();
+    w.t.acking.scheduled = false;
+}
+
+/// What the peer's SYN says: its ISN, window and options.
+fn take_syn(w: &mut Work<'_>, segment: &Segment) {
+    let o = &segment.options;
+    w.t.irs = segment.seq;
+    w.t.rcv_nxt = segment.seq + 1;
+    w.t.rcv_wup = w.t.rcv_nxt;
+    w.t.snd_wnd = u32::from(segment.wnd);
+    w.t.snd_wnd_max = w.t.snd_wnd;
+    w.t.snd_wl1 = segment.seq;
+    let scaling = w.p.window_scaling && o.wscale.is_some();
+    w.t.agreed = Agreed {
+        timestamps: w.p.timestamps && o.timestamps.is_some(),
+        sack: w.p.sack && o.sack_permitted,
+        snd_scale: if scaling { o.wscale.unwrap_or(0).min(14) } else { 0 },
+        rcv_scale: 0,
+        snd_mss: u32::from(o.mss.unwrap_or(536)),
+    };
+    if let Some(ts) = o.timestamps.filter(|_| w.t.agreed.timestamps) {
+        w.t.ts_recent = ts.val;
+        w.t.agreed.snd_mss -= 12.min(w.t.agreed.snd_mss);
+    }
+}
+
+/// SYN-SENT (section 3.10.7.3; `tcp_rcv_synsent_state_process`).
+pub(crate) fn arrives_syn_sent<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
+    let ack_present = segment.has(Flags::ACK);
+    if ack_present {
+        let acceptable = segment.ack.after(w.t.snd_una) && segment.ack.at_most(w.t.snd_nxt);
+        let echo_ok = segment.options.timestamps.is_none_or(|ts| ts.ecr == 0 || echoes_our_clock(&w, ts.ecr));
+        if !acceptable || !echo_ok {
+            reset_reply(&mut w, segment, &rules::SYN_SENT_BAD_ACK);
+            if w.t.retransmits == 0 && !acceptable {
+                // The SYN goes out again after TCP_TIMEOUT_MIN, two ticks.
+                let soon = w.timer(crate::time::Ticks::exactly(2));
+                w.t.retransmit = Some((crate::tcb::RetransmitKind::Timeout, soon));
+            }
+            return vec![w];
+        }
+    }
+    if segment.has(Flags::RST) {
+        if ack_present {
+            w.fired(&rules::SYN_SENT_RST);
+            w.t.user.error = Some(Errno::CONNREFUSED);
+            w.t.delete();
+        } else {
+            w.fired(&rules::SYN_SENT_IGNORED);
+        }
+        return vec![w];
+    }
+    if !segment.has(Flags::SYN) {
+        w.fired(&rules::SYN_SENT_IGNORED);
+        return vec![w];
+    }
+    if !ack_present {
+        let (wnd, scale) = (w.t.rcv_wnd, w.t.agreed.rcv_scale);
+        take_syn(&mut w, segment);
+        w.t.rcv_wnd = wnd;
+        w.t.agreed.rcv_scale = if w.t.agreed.snd_scale > 0 || segment.options.wscale.is_some() { scale } else { 0 };
+        w.t.enter(State::SynReceived);
+        w.owe(EmissionKind::SynAck, &rules::SYN_SENT_SYN);
+        return vec![w];
+    }
+    let rcv_scale = w.t.agreed.rcv_scale;
+    let (una, wnd) = (w.t.snd_una, w.t.rcv_wnd);
+    take_syn(&mut w, segment);
+    w.t.rcv_wnd = wnd;
+    w.t.agreed.rcv_scale = if w.p.window_scaling && segment.options.wscale.is_some() { rcv_scale } else { 0 };
+    w.t.snd_una = una;
+    arrives::acknowledge(&mut w, segment);
+    w.t.retransmits = 0;
+    w.t.heard_at = w.at;
+    initialize_rcv_mss(&mut w);
+    w.t.enter(State::Established);
+    arm_keepalive_on_open(&mut w);
+    w.fired(&rules::SYN_SENT_SYN_ACK);
+    if w.t.acking.pingpong.0 >= u64::from(w.p.pingpong_thresh) {
+        w.enter_quick_ack();
+        let late = w.timer(crate::time::Ticks::exactly(w.p.delack_max()));
+        w.t.delayed_ack = Some(late);
+    } else {
+        w.ack_now(&rules::SYN_SENT_SYN_ACK);
+    }
+    vec![w]
+}
+
+/// Whether a TSecr echoes a value that our clock had since the SYN; without a record of it, any.
+fn echoes_our_clock(w: &Work<'_>, ecr: u32) -> bool {
+    w.t.ts_sent.is_none_or(|(val, sent)| {
+        let since_ms = (w.at.hi.saturating_sub(sent) / 1_000_000) as i64 + 2;
+        let ahead = i64::from(ecr.wrapping_sub(val) as i32);
+        // The first SYN's value bounds it below; retransmissions have moved `ts_sent` on by at most the open's duration.
+        ahead <= since_ms && ahead >= -200_000
+    })
+}
+
+/// `tcp_initialize_rcv_mss`
+pub(crate) fn initialize_rcv_mss(w: &mut Work<'_>) {
+    let hint = w.t.agreed.snd_mss.min(w.t.rcv_wnd / 2).min(536);
+    w.t.acking.rcv_mss = hint.max(88);
+}
+
+/// A keepalive asked for before the connection opened starts with it (`tcp_finish_connect`, `tcp_create_openreq_child`).
+fn arm_keepalive_on_open(w: &mut Work<'_>) {
+    if w.t.user.keepalive {
+        let idle = crate::timeouts::keepalive_time(w);
+        w.t.keepalive = Some(w.timer(idle));
+    }
+}
+
+/// SYN-RECEIVED: on the request socket after a passive OPEN, on the full socket after crossing SYNs.
+pub(crate) fn arrives_syn_received<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
+    if w.t.user.owned {
+        return arrives::arrives(w, segment);
+    }
+    let Some(iss) = w.t.iss else {
+        // The SYN,ACK that is owed has not been seen yet: whatever comes is judged with it.
+        return vec![w];
+    };
+    let paws_reject = w.t.agreed.timestamps
+        && segment.options.timestamps.is_some_and(|ts| (w.t.ts_recent.wrapping_sub(ts.val) as i32) > 0)
+        && w.t.ts_recent != 0;
+    let flags = Flags(segment.flags.0 & (Flags::SYN | Flags::ACK | Flags::RST).0);
+    if segment.seq == w.t.irs && flags == Flags::SYN && !paws_reject {
+        match w.limited_ack() {
+            Limited::Sent => w.owe(EmissionKind::SynAck, &rules::SYN_RECEIVED_SYN),
+            Limited::Unsure => w.permit(EmissionKind::SynAck, &rules::SYN_RECEIVED_SYN),
+            Limited::Silent => w.fired(&rules::SYN_RECEIVED_SYN),
+        }
+        return vec![w];
+    }
+    if segment.has(Flags::ACK) && !segment.has(Flags::RST) && segment.ack != iss + 1 {
+        reset_reply(&mut w, segment, &rules::SYN_RECEIVED_BAD_ACK);
+        return vec![w];
+    }
+    let end = w.t.rcv_nxt + w.t.rcv_wnd;
+    let in_window = segment.seq == w.t.rcv_nxt && segment.is_empty()
+        || segment.end().after(w.t.rcv_nxt) && segment.seq.before(end)
+        || segment.seq == end && segment.end() == end;
+    if paws_reject || !in_window {
+        w.fired(&rules::SYN_RECEIVED_WINDOW);
+        if !segment.has(Flags::RST) {
+            let kind = EmissionKind::Ack { seq: iss + 1, ack: w.t.rcv_nxt, by: AckBy::Request };
+            match w.limited_ack() {
+                Limited::Sent => w.owe(kind, &rules::SYN_RECEIVED_WINDOW),
+                Limited::Unsure => w.permit(kind, &rules::SYN_RECEIVED_WINDOW),
+                Limited::Silent => {}
+            }
+        }
+        return vec![w];
+    }
+    if segment.has(Flags::RST) {
+        let exact = segment.seq == w.t.rcv_nxt;
+        let mut dropped = w.clone();
+        dropped.fired(&rules::SYN_RECEIVED_RST);
+        dropped.t.delete();
+        if exact {
+            return vec![dropped];
+        }
+        // Older kernels drop the request on any RST in the window; newer ones send a challenge ACK.
+        let kind = EmissionKind::Ack { seq: iss + 1, ack: w.t.rcv_nxt, by: AckBy::Request };
+        w.owe(kind, &rules::CHECK_RST_WINDOW);
+        return vec![w, dropped];
+    }
+    if segment.has(Flags::SYN) && segment.seq != w.t.irs {
+        reset_reply(&mut w, segment, &rules::SYN_RECEIVED_RST);
+        w.t.delete();
+        return vec![w];
+    }
+    if !segment.has(Flags::ACK) {
+        w.fired(&rules::CHECK_NO_ACK);
+        return vec![w];
+    }
+    establish(&mut w, segment);
+    if let Some(ts) = segment.options.timestamps.filter(|_| w.t.agreed.timestamps) {
+        if segment.seq.at_most(w.t.rcv_nxt) {
+            w.t.ts_recent = ts.val;
+        }
+    }
+    arrives::text_and_fin(w, segment)
+}
+
+/// The ACK of the SYN,ACK makes the full socket.
+fn establish(w: &mut Work<'_>, segment: &Segment) {
+    w.fired(&rules::SYN_RECEIVED_ACK);
+    let scale = w.t.agreed.snd_scale;
+    w.t.limited_ack_at = None;
+    arrives::sample_rtt_of_open(w, segment);
+    w.t.flight.clear();
+    w.t.retransmit = None;
+    w.t.retransmits = 0;
+    w.t.retransmitted_at = None;
+    w.t.snd_una = segment.ack;
+    w.t.snd_wnd = scaled_window(segment, scale);
+    w.t.snd_wnd_max = w.t.snd_wnd;
+    w.t.snd_wl1 = segment.seq;
+    w.t.heard_at = w.at;
+    w.t.transitions.push((State::Listen, State::SynReceived));
+    w.t.transitions.push((State::SynReceived, State::Established));
+    w.t.state = State::Established;
+    initialize_rcv_mss(w);
+    arm_keepalive_on_open(w);
+}
+
+/// A fresh estimator with the initial RTO (`tcp_init_sock`).
+pub(crate) fn fresh_rtt(w: &Work<'_>) -> Rtt {
+    Rtt { rto: w.p.rto_initial(), ..Rtt::new() }
+}
+

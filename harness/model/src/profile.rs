@@ -1,0 +1,129 @@
+//! What the kernel under test says of itself: its sysctls and its tick.
+//!
+//! Owns the parameters of the `linux` profile with their defaults (Documentation/networking/ip-sysctl.rst). Refuses to know
+//! where the values were read.
+
+use crate::time::{Nanos, Ticks};
+
+/// The `linux` profile, parametrised by one network namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// CONFIG_HZ.
+    pub hz: u32,
+    /// How long an event may lie before the kernel processes it: a frame in the backlog of a busy CPU, a call between our
+    /// clock and the socket lock. Nanoseconds.
+    pub processing_ns: Nanos,
+    /// `tcp_fin_timeout`, seconds.
+    pub fin_timeout_s: u32,
+    /// `tcp_orphan_retries`
+    pub orphan_retries: u32,
+    /// `tcp_retries2`
+    pub retries2: u32,
+    /// `tcp_rfc1337`
+    pub rfc1337: bool,
+    /// `tcp_timestamps` is not 0.
+    pub timestamps: bool,
+    /// `tcp_sack`
+    pub sack: bool,
+    /// `tcp_dsack`
+    pub dsack: bool,
+    /// `tcp_window_scaling`
+    pub window_scaling: bool,
+    /// `tcp_early_retrans` is 3 or 4: tail loss probes are sent.
+    pub loss_probe: bool,
+    /// `tcp_keepalive_time`, seconds.
+    pub keepalive_time_s: u32,
+    /// `tcp_keepalive_intvl`, seconds.
+    pub keepalive_intvl_s: u32,
+    /// `tcp_keepalive_probes`
+    pub keepalive_probes: u32,
+    /// `tcp_syn_retries`
+    pub syn_retries: u32,
+    /// `tcp_synack_retries`
+    pub synack_retries: u32,
+    /// `tcp_syn_linear_timeouts`; 0 in kernels before 6.5, which lack it.
+    pub syn_linear_timeouts: u32,
+    /// `tcp_rto_min_us` (200 ms in kernels that lack it), microseconds.
+    pub rto_min_us: u32,
+    /// `tcp_rto_max_ms` (120 s in kernels that lack it), milliseconds.
+    pub rto_max_ms: u32,
+    /// `tcp_invalid_ratelimit`, milliseconds.
+    pub invalid_ratelimit_ms: u32,
+    /// `tcp_pingpong_thresh`; 3 in kernels before 6.7 that lack the sysctl.
+    pub pingpong_thresh: u32,
+}
+
+impl Profile {
+    /// The profile of a namespace: `sysctl` gives the number of a sysctl below `net.ipv4`, or `None` where the kernel lacks it.
+    pub fn linux(hz: u32, sysctl: impl Fn(&str) -> Option<i64>) -> Profile {
+        let number = |name: &str, default: u32| sysctl(name).and_then(|v| u32::try_from(v).ok()).unwrap_or(default);
+        Profile {
+            hz: hz.max(1),
+            processing_ns: 4_000_000,
+            fin_timeout_s: number("tcp_fin_timeout", 60),
+            orphan_retries: number("tcp_orphan_retries", 0),
+            retries2: number("tcp_retries2", 15),
+            rfc1337: number("tcp_rfc1337", 0) != 0,
+            timestamps: number("tcp_timestamps", 1) != 0,
+            sack: number("tcp_sack", 1) != 0,
+            dsack: number("tcp_dsack", 1) != 0,
+            window_scaling: number("tcp_window_scaling", 1) != 0,
+            loss_probe: matches!(number("tcp_early_retrans", 3), 3 | 4),
+            keepalive_time_s: number("tcp_keepalive_time", 7200),
+            keepalive_intvl_s: number("tcp_keepalive_intvl", 75),
+            keepalive_probes: number("tcp_keepalive_probes", 9),
+            syn_retries: number("tcp_syn_retries", 6),
+            synack_retries: number("tcp_synack_retries", 5),
+            syn_linear_timeouts: number("tcp_syn_linear_timeouts", 0),
+            rto_min_us: number("tcp_rto_min_us", 200_000),
+            rto_max_ms: number("tcp_rto_max_ms", 120_000),
+            invalid_ratelimit_ms: number("tcp_invalid_ratelimit", 500),
+            pingpong_thresh: number("tcp_pingpong_thresh", 3),
+        }
+    }
+
+    /// Nanoseconds a tick.
+    pub fn tick_ns(&self) -> u64 {
+        1_000_000_000 / u64::from(self.hz)
+    }
+
+    /// Microseconds to ticks, rounded up (`usecs_to_jiffies`).
+    pub fn ticks_of_us(&self, us: u64) -> u64 {
+        us.saturating_mul(u64::from(self.hz)).div_ceil(1_000_000)
+    }
+
+    /// Milliseconds to ticks, rounded up (`msecs_to_jiffies`).
+    pub fn ticks_of_ms(&self, ms: u64) -> u64 {
+        (ms * u64::from(self.hz)).div_ceil(1_000)
+    }
+
+    /// Seconds to ticks.
+    pub fn ticks_of_s(&self, s: u64) -> u64 {
+        s * u64::from(self.hz)
+    }
+
+    /// RTO_MAX in ticks (`tcp_rto_max`).
+    pub fn rto_max(&self) -> u64 {
+        self.ticks_of_ms(u64::from(self.rto_max_ms))
+    }
+
+    /// `TCP_TIMEOUT_INIT`: 1 s (RFC 6298 section 2.1).
+    pub fn rto_initial(&self) -> Ticks {
+        Ticks::exactly(u64::from(self.hz))
+    }
+
+    /// `TCP_TIMEWAIT_LEN`: 60 s.
+    pub fn time_wait(&self) -> u64 {
+        self.ticks_of_s(60)
+    }
+
+    /// `TCP_ATO_MIN` and `TCP_DELACK_MIN`: HZ/25, 40 ms.
+    pub fn ato_min(&self) -> u64 {
+        u64::from(self.hz) / 25
+    }
+
+    /// `TCP_DELACK_MAX`: HZ/5, 200 ms.
+    pub fn delack_max(&self) -> u64 {
+        u64::from(self.hz) / 5
+    }
+}

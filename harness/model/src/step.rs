@@ -1,0 +1,141 @@
+//! One step of the model: an event meets a connection, and every successor that is allowed comes out.
+//!
+//! Owns the dispatch on event and state (RFC 9293 section 3.10). Refuses to decide details: the files named after the
+//! section's parts do.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::call::CallResult;
+use crate::event::{Event, Timeout, Transition};
+use crate::profile::Profile;
+use crate::rule::RuleRef;
+use crate::segment::Segment;
+use crate::state::State;
+use crate::tcb::{EmissionKind, Tcb};
+use crate::time::{Span, Ticks, Timer, arm};
+use crate::{arrives, calls, opening, time_wait, timeouts};
+
+/// Every allowed successor of `tcb` when `event` takes effect at `at`.
+///
+/// More than one: the specification or the limits of observation leave a choice. None: the model has no rule for the event.
+pub fn step(tcb: &Tcb, event: &Event, at: Span, profile: &Profile) -> Vec<Transition> {
+    let mut work = Work { t: tcb.clone(), at, p: profile, rules: Vec::new(), result: None };
+    work.t.transitions.clear();
+    let done = match event {
+        Event::Call(call) => calls::call(work, *call),
+        Event::CloseListener => calls::close_listener(work),
+        Event::SegmentArrives(segment) => segment_arrives(work, segment),
+        Event::DamagedSegmentArrives => vec![work],
+        Event::Timeout(timeout) => timeouts::timeout(work, *timeout),
+    };
+    done.into_iter().map(|w| Transition { tcb: w.t, result: w.result, rules: w.rules }).collect()
+}
+
+/// The timers that are pending, with when each may fire.
+pub fn pending(tcb: &Tcb) -> impl Iterator<Item = (Timeout, Span)> {
+    [
+        (Timeout::Retransmit, tcb.retransmit.map(|(_, timer)| timer.due)),
+        (Timeout::DelayedAck, tcb.delayed_ack.map(|timer| timer.due)),
+        (Timeout::Keepalive, tcb.keepalive.map(|timer| timer.due)),
+        (Timeout::TimeWait, tcb.time_wait.map(|timer| timer.due)),
+        (Timeout::Linger, tcb.user.closing_until),
+    ]
+    .into_iter()
+    .filter_map(|(timeout, due)| Some((timeout, due?)))
+}
+
+/// SEGMENT ARRIVES (section 3.10.7).
+fn segment_arrives<'p>(work: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
+    match work.t.state {
+        State::Closed => vec![opening::arrives_closed(work, segment)],
+        State::Listen => vec![opening::arrives_listen(work, segment)],
+        State::SynSent => opening::arrives_syn_sent(work, segment),
+        State::SynReceived => opening::arrives_syn_received(work, segment),
+        State::FinWait2 | State::TimeWait if work.t.is_mini() => vec![time_wait::arrives(work, segment)],
+        State::Established
+        | State::FinWait1
+        | State::FinWait2
+        | State::CloseWait
+        | State::Closing
+        | State::LastAck
+        | State::TimeWait => arrives::arrives(work, segment),
+    }
+}
+
+/// A successor in the making.
+#[derive(Clone)]
+pub(crate) struct Work<'p> {
+    /// The connection.
+    pub t: Tcb,
+    /// When the event takes effect.
+    pub at: Span,
+    /// The profile.
+    pub p: &'p Profile,
+    /// Rules that decided so far.
+    pub rules: Vec<RuleRef>,
+    /// What the call returns.
+    pub result: Option<CallResult>,
+}
+
+impl Work<'_> {
+    /// Notes that `rule` decided.
+    pub fn fired(&mut self, rule: RuleRef) {
+        self.rules.push(rule);
+    }
+
+    /// Owes a segment at once.
+    pub fn owe(&mut self, kind: EmissionKind, rule: RuleRef) {
+        self.fired(rule);
+        self.t.owe(kind, self.at, true, rule);
+    }
+
+    /// Permits a segment at once.
+    pub fn permit(&mut self, kind: EmissionKind, rule: RuleRef) {
+        self.t.owe(kind, self.at, false, rule);
+    }
+
+    /// A timer counted from now.
+    pub fn timer(&self, delta: Ticks) -> Timer {
+        arm(self.at, delta, self.p.tick_ns())
+    }
+
+    /// Ends a call with this result.
+    pub fn returns(mut self, result: CallResult) -> Self {
+        self.result = Some(result);
+        self
+    }
+
+    /// Whether a rate-limited ACK may go out now (`__tcp_oow_rate_limited`): certainly, certainly not, or not known.
+    pub fn limited_ack(&mut self) -> Limited {
+        let limit = u64::from(self.p.invalid_ratelimit_ms) * 1_000_000;
+        let tick = self.p.tick_ns();
+        match self.t.limited_ack_at {
+            Some(last) => {
+                let elapsed = self.at.since(last);
+                if elapsed.hi + tick < limit {
+                    Limited::Silent
+                } else {
+                    let sure = elapsed.lo >= limit + tick;
+                    self.t.limited_ack_at = Some(if sure { self.at } else { Span::new(last.lo, self.at.hi) });
+                    if sure { Limited::Sent } else { Limited::Unsure }
+                }
+            }
+            None => {
+                self.t.limited_ack_at = Some(self.at);
+                Limited::Sent
+            }
+        }
+    }
+}
+
+/// The outcome of the ACK rate limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limited {
+    /// The ACK goes out.
+    Sent,
+    /// It may.
+    Unsure,
+    /// It does not.
+    Silent,
+}

@@ -1,0 +1,451 @@
+//! The connection record (RFC 9293 section 3.3.1) with what Linux keeps beside it: timers, estimators, ACK state, descriptors.
+//!
+//! Owns the data and its invariants. Refuses to know events: `step` changes it.
+
+use alloc::vec::Vec;
+
+use crate::call::Errno;
+use crate::rule::RuleRef;
+use crate::segment::{SackBlock, Segment, Seq};
+use crate::state::State;
+use crate::time::{Nanos, Span, Ticks, Timer};
+
+/// One connection as the kernel under test may hold it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tcb {
+    /// The connection's state, mini-sockets included.
+    pub state: State,
+    /// State changes of the full socket during the last step, in order (`inet_sock_set_state`).
+    pub transitions: Vec<(State, State)>,
+
+    /// Initial send sequence number; unknown until the first segment is sent.
+    pub iss: Option<Seq>,
+    /// Initial receive sequence number.
+    pub irs: Seq,
+    /// SND.UNA
+    pub snd_una: Seq,
+    /// SND.NXT
+    pub snd_nxt: Seq,
+    /// SND.WND, scaled, bytes.
+    pub snd_wnd: u32,
+    /// Largest SND.WND seen (MAX.SND.WND of RFC 5961 section 5.2).
+    pub snd_wnd_max: u32,
+    /// Bytes acknowledged so far.
+    pub bytes_acked: u64,
+    /// SND.WL1
+    pub snd_wl1: Seq,
+    /// Behind the last byte handed in by the user, the FIN included once it is queued.
+    pub write_seq: Seq,
+    /// The FIN is queued: it takes the last sequence number before `write_seq`.
+    pub fin_queued: bool,
+    /// RCV.NXT
+    pub rcv_nxt: Seq,
+    /// RCV.NXT as last told to the peer.
+    pub rcv_wup: Seq,
+    /// RCV.WND as last told to the peer, scaled, bytes.
+    pub rcv_wnd: u32,
+
+    /// What both sides agreed on.
+    pub agreed: Agreed,
+    /// TS.Recent; 0 before the first.
+    pub ts_recent: u32,
+    /// The last TSval sent, with its time.
+    pub ts_sent: Option<(u32, Nanos)>,
+
+    /// Segments sent and not acknowledged, oldest first.
+    pub flight: Vec<InFlight>,
+    /// The round-trip estimator and the RTO.
+    pub rtt: Rtt,
+    /// Retransmissions without progress (`icsk_retransmits`).
+    pub retransmits: u32,
+    /// When the first of them was sent (`retrans_stamp`).
+    pub retransmitted_at: Option<Span>,
+    /// A tail loss probe is outstanding up to this number (`tlp_high_seq`).
+    pub probe_high: Option<Seq>,
+    /// SACK or duplicate ACKs told of a hole: recovery may retransmit.
+    pub recovering: bool,
+    /// Unanswered keepalive or window probes (`icsk_probes_out`).
+    pub probes_out: u32,
+    /// When the latest segment arrived that passed the ACK check (`rcv_tstamp`).
+    pub heard_at: Span,
+
+    /// Retransmission, loss probe or window probe.
+    pub retransmit: Option<(RetransmitKind, Timer)>,
+    /// Delayed ACK.
+    pub delayed_ack: Option<Timer>,
+    /// Keepalive, and FIN-WAIT-2 of an orphan that is still a full socket (`sk_timer`).
+    pub keepalive: Option<Timer>,
+    /// TIME-WAIT mini-socket, in either of its states.
+    pub time_wait: Option<Timer>,
+
+    /// When the receiver acknowledges.
+    pub acking: Acking,
+    /// When the last rate-limited ACK was sent (`last_oow_ack_time`).
+    pub limited_ack_at: Option<Span>,
+    /// Out-of-order ranges, sorted and disjoint; the flag says that the range ends in a FIN.
+    pub out_of_order: Vec<(Seq, Seq, bool)>,
+    /// Edge of the latest SACK block list that a RST may hit.
+    pub dsack: Option<SackBlock>,
+
+    /// What the user did with the socket.
+    pub user: User,
+    /// What must or may be sent now, in order.
+    pub owed: Vec<Emission>,
+}
+
+/// What both sides agreed on when the connection opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Agreed {
+    /// Timestamps are in use.
+    pub timestamps: bool,
+    /// SACK is in use.
+    pub sack: bool,
+    /// The peer's shift: scales the windows that arrive.
+    pub snd_scale: u8,
+    /// Our shift: scales the windows that are sent.
+    pub rcv_scale: u8,
+    /// Largest data length sent, bytes.
+    pub snd_mss: u32,
+}
+
+/// A segment sent and not acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InFlight {
+    /// Its first sequence number.
+    pub seq: Seq,
+    /// Behind its last.
+    pub end: Seq,
+    /// When it was sent last.
+    pub sent_at: Nanos,
+    /// It was sent more than once.
+    pub again: bool,
+}
+
+/// Which timer runs on `tcp_retransmit_timer` (`icsk_pending`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RetransmitKind {
+    /// `ICSK_TIME_RETRANS`; also the SYN and, on the request socket, the SYN,ACK.
+    Timeout,
+    /// `ICSK_TIME_LOSS_PROBE`
+    LossProbe,
+    /// `ICSK_TIME_PROBE0`
+    WindowProbe,
+}
+
+/// Bounds of a value, both included.
+pub type Bounds = (u64, u64);
+
+/// RFC 6298 with Linux's variables, microseconds, each within bounds because the kernel's own stamps are not seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rtt {
+    /// `srtt_us`: eight times SRTT; `None` before the first sample.
+    pub srtt8: Option<Bounds>,
+    /// `mdev_us`: four times the mean deviation.
+    pub mdev: Bounds,
+    /// `mdev_max_us`
+    pub mdev_max: Bounds,
+    /// `rttvar_us`
+    pub rttvar: Bounds,
+    /// `rtt_seq`
+    pub seq: Seq,
+    /// `icsk_rto`, back-off included.
+    pub rto: Ticks,
+}
+
+/// When the receiver acknowledges (`icsk_ack`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acking {
+    /// Something unacknowledged arrived (`ICSK_ACK_SCHED`).
+    pub scheduled: bool,
+    /// Quick ACKs left.
+    pub quick: Bounds,
+    /// Interactive mode counter; at the threshold ACKs are delayed.
+    pub pingpong: Bounds,
+    /// `ato`, ticks.
+    pub ato: Bounds,
+    /// When data arrived last.
+    pub last_data_at: Option<Span>,
+    /// Estimate of the peer's MSS (`rcv_mss`), bytes.
+    pub rcv_mss: u32,
+}
+
+/// What the user did with the socket.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct User {
+    /// Open descriptors of the connection, over all processes.
+    pub descriptors: u32,
+    /// A listener is open on the local port.
+    pub listening: bool,
+    /// The connection was handed out by `accept`, or made by `connect`.
+    pub owned: bool,
+    /// `connect` has reported success.
+    pub connect_reported: bool,
+    /// No descriptor is left (`SOCK_DEAD`).
+    pub orphan: bool,
+    /// `RCV_SHUTDOWN`
+    pub read_shut: bool,
+    /// `SEND_SHUTDOWN`
+    pub write_shut: bool,
+    /// The peer's FIN was taken (`SOCK_DONE`).
+    pub eof: bool,
+    /// Pending error (`sk_err`).
+    pub error: Option<Errno>,
+    /// Bytes in order and unread.
+    pub unread: u32,
+    /// `SO_LINGER`, seconds.
+    pub linger_s: Option<u16>,
+    /// `TCP_LINGER2`: negative, 0 for the sysctl, or seconds.
+    pub linger2_s: i32,
+    /// `TCP_NODELAY`
+    pub no_delay: bool,
+    /// `TCP_CORK`
+    pub cork: bool,
+    /// `SO_KEEPALIVE`
+    pub keepalive: bool,
+    /// `TCP_KEEPIDLE`, seconds; 0 for the sysctl.
+    pub keep_idle_s: u32,
+    /// `TCP_KEEPINTVL`, seconds; 0 for the sysctl.
+    pub keep_interval_s: u32,
+    /// `TCP_KEEPCNT`; 0 for the sysctl.
+    pub keep_count: u32,
+    /// `TCP_USER_TIMEOUT`, milliseconds; 0 for none.
+    pub user_timeout_ms: u32,
+    /// `SO_REUSEADDR`
+    pub reuse_addr: bool,
+    /// A lingering `close` that has not returned: until when it waits.
+    pub closing_until: Option<Span>,
+}
+
+/// A segment that must or may be sent now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Emission {
+    /// What it is.
+    pub kind: EmissionKind,
+    /// When.
+    pub due: Span,
+    /// Owed, or merely permitted.
+    pub must: bool,
+    /// Why.
+    pub rule: RuleRef,
+}
+
+/// The kinds of segments a connection sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmissionKind {
+    /// The SYN of an active OPEN.
+    Syn,
+    /// The SYN,ACK.
+    SynAck,
+    /// A pure ACK with these numbers.
+    Ack {
+        /// SEG.SEQ
+        seq: Seq,
+        /// SEG.ACK
+        ack: Seq,
+        /// Which socket sends it.
+        by: AckBy,
+    },
+    /// A RST.
+    Reset {
+        /// SEG.SEQ
+        seq: Seq,
+        /// SEG.ACK, with the ACK bit.
+        ack: Option<Seq>,
+        /// Whether the socket itself sends it (`tcp_send_active_reset`), so with its options, or a reply without.
+        active: bool,
+    },
+    /// Unsent data from SND.NXT on, and the FIN once it is reached.
+    Transmit,
+    /// The segment at SND.UNA again.
+    Retransmit,
+    /// The last segment again, or a new one.
+    LossProbe,
+    /// SND.NXT-1 (keepalive) or SND.UNA-1 (closed window), without data.
+    Probe {
+        /// SEG.SEQ
+        seq: Seq,
+    },
+}
+
+/// Which socket sends an ACK: it decides the options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AckBy {
+    /// The full socket.
+    Socket,
+    /// The TIME-WAIT mini-socket.
+    TimeWait,
+    /// The request socket.
+    Request,
+}
+
+impl Tcb {
+    /// A socket on which nothing was called yet, with one descriptor.
+    pub fn closed() -> Tcb {
+        let zero = Seq(0);
+        Tcb {
+            state: State::Closed,
+            transitions: Vec::new(),
+            iss: None,
+            irs: zero,
+            snd_una: zero,
+            snd_nxt: zero,
+            snd_wnd: 0,
+            snd_wnd_max: 0,
+            bytes_acked: 0,
+            snd_wl1: zero,
+            write_seq: zero,
+            fin_queued: false,
+            rcv_nxt: zero,
+            rcv_wup: zero,
+            rcv_wnd: 0,
+            agreed: Agreed::default(),
+            ts_recent: 0,
+            ts_sent: None,
+            flight: Vec::new(),
+            rtt: Rtt::new(),
+            retransmits: 0,
+            retransmitted_at: None,
+            probe_high: None,
+            recovering: false,
+            probes_out: 0,
+            heard_at: Span::at(0),
+            retransmit: None,
+            delayed_ack: None,
+            keepalive: None,
+            time_wait: None,
+            acking: Acking::new(),
+            limited_ack_at: None,
+            out_of_order: Vec::new(),
+            dsack: None,
+            user: User::new(),
+            owed: Vec::new(),
+        }
+    }
+
+    /// Whether the connection is held by a mini-socket (TIME-WAIT, or FIN-WAIT-2 of an orphan): the full socket is CLOSED.
+    pub fn is_mini(&self) -> bool {
+        self.time_wait.is_some()
+    }
+
+    /// The state that the owner of a descriptor sees (`TCP_INFO`).
+    pub fn socket_state(&self) -> State {
+        if self.is_mini() { State::Closed } else { self.state }
+    }
+
+    /// The window still open for the peer (`tcp_receive_window`), bytes.
+    pub fn receive_window(&self) -> u32 {
+        u32::try_from((self.rcv_wup + self.rcv_wnd).since(self.rcv_nxt)).unwrap_or(0)
+    }
+
+    /// Whether the FIN has been sent.
+    pub fn fin_sent(&self) -> bool {
+        self.fin_queued && self.snd_nxt == self.write_seq
+    }
+
+    /// Whether the peer's FIN has been taken into account.
+    pub fn fin_received(&self) -> bool {
+        matches!(self.state, State::CloseWait | State::Closing | State::LastAck | State::TimeWait)
+    }
+
+    /// The sequence number of a segment without data (`tcp_acceptable_seq`): SND.NXT, or the window's end where it shrank.
+    pub fn acceptable_seq(&self) -> Seq {
+        let end = self.snd_una + self.snd_wnd;
+        if end.before(self.snd_nxt) && self.snd_wnd > 0 { end } else { self.snd_nxt }
+    }
+
+    /// Moves the full socket and the connection to `to`.
+    pub(crate) fn enter(&mut self, to: State) {
+        if self.state != to {
+            self.transitions.push((self.state, to));
+            self.state = to;
+        }
+    }
+
+    /// Deletes the connection; timers and queues are gone, the descriptors stay.
+    pub(crate) fn delete(&mut self) {
+        if !self.is_mini() {
+            self.enter(State::Closed);
+        }
+        self.state = State::Closed;
+        self.retransmit = None;
+        self.delayed_ack = None;
+        self.keepalive = None;
+        self.time_wait = None;
+        self.flight.clear();
+        self.out_of_order.clear();
+        self.acking.scheduled = false;
+        self.user.read_shut = true;
+        self.user.write_shut = true;
+    }
+
+    /// Notes something to send.
+    pub(crate) fn owe(&mut self, kind: EmissionKind, due: Span, must: bool, rule: RuleRef) {
+        self.owed.push(Emission { kind, due, must, rule });
+    }
+}
+
+impl Rtt {
+    /// Before the first sample.
+    pub const fn new() -> Rtt {
+        Rtt { srtt8: None, mdev: (0, 0), mdev_max: (0, 0), rttvar: (0, 0), seq: Seq(0), rto: Ticks { lo: 0, hi: 0 } }
+    }
+}
+
+impl Default for Rtt {
+    fn default() -> Rtt {
+        Rtt::new()
+    }
+}
+
+impl Acking {
+    /// Before the first data.
+    pub const fn new() -> Acking {
+        Acking { scheduled: false, quick: (0, 0), pingpong: (0, 0), ato: (0, 0), last_data_at: None, rcv_mss: 536 }
+    }
+}
+
+impl Default for Acking {
+    fn default() -> Acking {
+        Acking::new()
+    }
+}
+
+impl User {
+    /// A fresh socket with one descriptor.
+    pub const fn new() -> User {
+        User {
+            descriptors: 1,
+            listening: false,
+            owned: false,
+            connect_reported: false,
+            orphan: false,
+            read_shut: false,
+            write_shut: false,
+            eof: false,
+            error: None,
+            unread: 0,
+            linger_s: None,
+            linger2_s: 0,
+            no_delay: false,
+            cork: false,
+            keepalive: false,
+            keep_idle_s: 0,
+            keep_interval_s: 0,
+            keep_count: 0,
+            user_timeout_ms: 0,
+            reuse_addr: false,
+            closing_until: None,
+        }
+    }
+}
+
+impl Default for User {
+    fn default() -> User {
+        User::new()
+    }
+}
+
+/// The scaled window of a segment that arrives: SYN segments are never scaled (RFC 7323 section 2.2).
+pub(crate) fn scaled_window(segment: &Segment, scale: u8) -> u32 {
+    if segment.has(crate::segment::Flags::SYN) { u32::from(segment.wnd) } else { u32::from(segment.wnd) << scale }
+}

@@ -1,0 +1,128 @@
+//! Time as the model knows it: integer nanoseconds, intervals where the exact moment is not known, and the kernel's timer wheel.
+//!
+//! Owns the arithmetic of when a timer may fire. Refuses to know a clock. Follows kernel/time/timer.c.
+
+/// Nanoseconds since an origin of the caller's choice.
+pub type Nanos = u64;
+
+/// A moment that is known to lie between two times, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// Not before.
+    pub lo: Nanos,
+    /// Not after.
+    pub hi: Nanos,
+}
+
+impl Span {
+    /// The exactly known moment `t`.
+    pub const fn at(t: Nanos) -> Span {
+        Span { lo: t, hi: t }
+    }
+
+    /// From `lo` to `hi`.
+    pub const fn new(lo: Nanos, hi: Nanos) -> Span {
+        Span { lo, hi }
+    }
+
+    /// Whether `t` lies within.
+    pub const fn contains(self, t: Nanos) -> bool {
+        self.lo <= t && t <= self.hi
+    }
+
+    /// Later by a duration that is itself known within bounds.
+    pub const fn plus(self, lo: Nanos, hi: Nanos) -> Span {
+        Span { lo: self.lo + lo, hi: self.hi + hi }
+    }
+
+    /// The duration from `earlier` to `self`, nanoseconds, never below zero.
+    pub const fn since(self, earlier: Span) -> Span {
+        Span { lo: self.lo.saturating_sub(earlier.hi), hi: self.hi.saturating_sub(earlier.lo) }
+    }
+
+    /// The part common to both; `None` if there is none.
+    pub fn and(self, other: Span) -> Option<Span> {
+        let both = Span { lo: self.lo.max(other.lo), hi: self.hi.min(other.hi) };
+        (both.lo <= both.hi).then_some(both)
+    }
+}
+
+/// Bounds of a count of timer ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticks {
+    /// At least.
+    pub lo: u64,
+    /// At most.
+    pub hi: u64,
+}
+
+impl Ticks {
+    /// Exactly `n`.
+    pub const fn exactly(n: u64) -> Ticks {
+        Ticks { lo: n, hi: n }
+    }
+
+    /// Both bounds mapped.
+    pub fn map(self, f: impl Fn(u64) -> u64) -> Ticks {
+        Ticks { lo: f(self.lo), hi: f(self.hi) }
+    }
+}
+
+/// A pending kernel timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Timer {
+    /// When it was asked to expire; what `inet_diag` reports.
+    pub asked: Span,
+    /// When its handler may run: not early, and late by its place in the wheel at most.
+    pub due: Span,
+}
+
+/// Ticks between two levels of the wheel and the granularity of each, in ticks (`LVL_START`, `LVL_GRAN` of kernel/time/timer.c).
+const WHEEL: [(u64, u64); 8] = [
+    (0, 1),
+    (63, 8),
+    (63 << 3, 8 << 3),
+    (63 << 6, 8 << 6),
+    (63 << 9, 8 << 9),
+    (63 << 12, 8 << 12),
+    (63 << 15, 8 << 15),
+    (63 << 18, 8 << 18),
+];
+
+/// How many ticks late a timer of `ticks` may fire: `calc_index` rounds the expiry up to the granularity of its level.
+///
+/// `base->clk` may trail the current tick by a little, which can lift a timer at the border of a level into the next one.
+pub fn wheel_slack(ticks: u64) -> u64 {
+    const CLK_LAG: u64 = 2;
+    WHEEL.iter().rev().find(|(start, _)| ticks + CLK_LAG >= *start).map_or(1, |(_, granularity)| *granularity)
+}
+
+/// A timer armed at `armed` for `delta` ticks of `tick_ns` nanoseconds.
+///
+/// The expiry is counted from `jiffies`, which is up to one tick behind the moment of arming; `calc_index` adds a full granule, so that
+/// the handler never runs before `delta` ticks of real time have passed.
+pub fn arm(armed: Span, delta: Ticks, tick_ns: u64) -> Timer {
+    let asked = Span::new((armed.lo + delta.lo * tick_ns).saturating_sub(tick_ns), armed.hi + delta.hi * tick_ns);
+    let due =
+        Span::new(armed.lo + delta.lo * tick_ns, armed.hi + (delta.hi + wheel_slack(delta.hi)) * tick_ns);
+    Timer { asked, due }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slack_grows_with_the_level_of_the_wheel() {
+        let tick_ms = 4;
+        for (ms, late_ms) in [(40, 4), (204, 4), (256, 32), (2_100, 256), (17_000, 2_048), (130_000, 16_384)] {
+            assert_eq!(wheel_slack(ms / tick_ms) * tick_ms, late_ms, "{ms} ms");
+        }
+    }
+
+    #[test]
+    fn a_timer_is_never_early() {
+        let timer = arm(Span::at(1_000_000_000), Ticks::exactly(15_000), 4_000_000);
+        assert_eq!(timer.due, Span::new(61_000_000_000, 63_048_000_000));
+    }
+}
