@@ -6,10 +6,12 @@
 pub mod case;
 pub mod diagnostic;
 pub mod judgement;
+pub mod load;
 pub mod notation;
 pub mod play;
 pub mod relay;
 pub mod run;
+pub mod select;
 pub mod trace;
 pub mod trace_file;
 pub mod wire;

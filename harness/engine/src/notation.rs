@@ -11,7 +11,7 @@ mod text;
 
 use tcpconform_model::Flags;
 
-pub use operation::{parse_operation, parse_poll};
+pub use operation::{parse_operation, parse_poll, print_poll};
 pub use print::display_segment;
 pub use resolve::{Bases, Clocks, Numbers};
 pub use scan::NotationError;

@@ -109,7 +109,7 @@ pub fn parse_poll(text: &str) -> Result<Poll, NotationError> {
 }
 
 /// Prints poll events as [`parse_poll`] reads them.
-pub(super) fn print_poll(events: Poll) -> String {
+pub fn print_poll(events: Poll) -> String {
     let mut words = Vec::new();
     let mut rest = events.0;
     for (event, name) in Poll::NAMES {

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::diagnostic::nearest;
+use crate::diagnostic::one_of;
 
 /// What is wrong in a text, where, and what was expected there.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -131,18 +131,4 @@ pub(super) fn unknown<'n>(
     names: impl IntoIterator<Item = &'n str> + Clone,
 ) -> NotationError {
     wrong(offset, found, format!("unknown {what} `{found}`"), one_of(found, names))
-}
-
-/// `a, b or c`, with `did you mean` when one is near.
-fn one_of<'n>(found: &str, names: impl IntoIterator<Item = &'n str> + Clone) -> String {
-    let list: Vec<&str> = names.clone().into_iter().collect();
-    let all = match list.split_last() {
-        Some((last, [])) => (*last).to_string(),
-        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
-        None => "nothing".to_string(),
-    };
-    match nearest(found, names) {
-        Some(near) => format!("{all}; did you mean `{near}`?"),
-        None => all,
-    }
 }

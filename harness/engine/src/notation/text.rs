@@ -34,7 +34,7 @@ text_form!(
     /// Poll events, as in `IN RDHUP`.
     poll_text,
     tcpconform_model::Poll,
-    |events| crate::notation::operation::print_poll(*events),
+    |events| crate::notation::print_poll(*events),
     |text| crate::notation::parse_poll(text).map_err(|e| e.to_string())
 );
 

@@ -1,0 +1,286 @@
+//! The order of steps: what cannot be done because of what was done before, or because of who is there.
+
+use std::collections::BTreeMap;
+
+use tcpconform_model::{Call, State};
+
+use super::context::Context;
+use super::tree::Node;
+use crate::case::{Endpoint, Open, Operation, OperationCall, StepKind, Topology};
+
+/// What the steps so far have made of the sockets.
+pub(super) struct Sockets {
+    topology: Topology,
+    open: Open,
+    a: End,
+    b: End,
+    injected: bool,
+    waits: bool,
+}
+
+#[derive(Default)]
+struct End {
+    opening: Opening,
+    /// By name; the empty name is the first descriptor.
+    descriptors: BTreeMap<String, Held>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Opening {
+    #[default]
+    Not,
+    Listening,
+    Connected,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    Open,
+    Closed,
+    Process,
+    Ended,
+}
+
+impl Sockets {
+    pub(super) fn new(topology: Topology, open: Open) -> Sockets {
+        Sockets { topology, open, a: End::default(), b: End::default(), injected: false, waits: false }
+    }
+
+    /// Whether any step so far waits for something.
+    pub(super) fn waits(&self) -> bool {
+        self.waits
+    }
+
+    /// Complains about a step that cannot be, and notes what it does.
+    pub(super) fn check(&mut self, context: &Context<'_, '_>, node: &Node, kind: &StepKind) {
+        let endpoint = match kind {
+            StepKind::Call { on, .. } | StepKind::Poll { on, .. } => Some(*on),
+            StepKind::Expect { from, .. } => Some(*from),
+            StepKind::Await { of, .. } => Some(*of),
+            StepKind::Relay(_) | StepKind::Establish | StepKind::Inject(_) | StepKind::Wait(_) => None,
+        };
+        self.waits |= matches!(kind, StepKind::Expect { .. } | StepKind::Await { .. } | StepKind::Poll { .. });
+        if endpoint == Some(Endpoint::B) && self.topology == Topology::Crafted {
+            context.complain(
+                node,
+                "contradiction: with the crafted peer there is no endpoint `b`",
+                "`a`, or `topology: two-kernels`, or this step under `when: {two-kernels: [...]}`",
+            );
+            return;
+        }
+        match kind {
+            StepKind::Establish => self.establish(context, node),
+            StepKind::Call { on, op, .. } => self.call(context, node, *on, op),
+            StepKind::Inject(_) => self.inject(context, node),
+            StepKind::Expect { .. } => self.expect(context, node),
+            StepKind::Await { of, state, .. } => self.state(context, node, *of, *state),
+            StepKind::Poll { on, .. } => {
+                if self.opened(context, node, *on) {
+                    self.held(context, node, *on, "", false);
+                }
+            }
+            StepKind::Relay(_) => self.relay(context, node),
+            StepKind::Wait(_) => {}
+        }
+    }
+
+    fn end(&mut self, endpoint: Endpoint) -> &mut End {
+        match endpoint {
+            Endpoint::A => &mut self.a,
+            Endpoint::B => &mut self.b,
+        }
+    }
+
+    fn establish(&mut self, context: &Context<'_, '_>, node: &Node) {
+        if self.a.opening != Opening::Not || self.b.opening != Opening::Not {
+            context.complain(
+                node,
+                "contradiction: the connection is open already, or being opened",
+                "one `establish`, before any connect() or listen(), or none",
+            );
+        }
+        self.a.opening = Opening::Connected;
+        self.b.opening = Opening::Connected;
+    }
+
+    fn inject(&mut self, context: &Context<'_, '_>, node: &Node) {
+        if self.topology == Topology::TwoKernels {
+            context.complain(
+                node,
+                "contradiction: between two kernels there is nobody who injects",
+                "`topology: crafted`, or this step under `when: {crafted: [...]}`",
+            );
+        }
+        self.injected = true;
+    }
+
+    fn relay(&self, context: &Context<'_, '_>, node: &Node) {
+        if self.topology == Topology::Crafted {
+            context.complain(
+                node,
+                "contradiction: with the crafted peer there is no middle",
+                "`topology: two-kernels`, or this step under `when: {two-kernels: [...]}`",
+            );
+        }
+    }
+
+    fn expect(&mut self, context: &Context<'_, '_>, node: &Node) {
+        if self.a.opening == Opening::Not && self.b.opening == Opening::Not && !self.injected {
+            context.complain(
+                node,
+                "nothing has been done that a segment could answer",
+                "`establish`, a connect() or listen(), or an `inject` before",
+            );
+            self.injected = true;
+        }
+    }
+
+    fn state(&mut self, context: &Context<'_, '_>, node: &Node, of: Endpoint, state: State) {
+        if state != State::Closed {
+            self.opened(context, node, of);
+        }
+    }
+
+    /// Whether the endpoint's socket is opening or open; complains once when not.
+    fn opened(&mut self, context: &Context<'_, '_>, node: &Node, on: Endpoint) -> bool {
+        let end = self.end(on);
+        if end.opening != Opening::Not {
+            return true;
+        }
+        end.opening = Opening::Connected;
+        context.complain(
+            node,
+            &format!("the socket of `{on}` is not open yet"),
+            "`establish`, connect() or listen() before",
+        );
+        false
+    }
+
+    /// Whether the descriptor (or, with `process`, the child) of this name can be used; complains when not.
+    fn held(&mut self, context: &Context<'_, '_>, node: &Node, on: Endpoint, name: &str, process: bool) -> bool {
+        let shown = if name.is_empty() { "the socket's first descriptor".to_string() } else { format!("`{name}`") };
+        let first = if name.is_empty() { Some(Held::Open) } else { None };
+        let held = self.end(on).descriptors.get(name).copied().or(first);
+        let (message, expected) = match (held, process) {
+            (Some(Held::Open), false) | (Some(Held::Process), true) => return true,
+            (None, _) => (
+                format!("`{on}` has nothing named {shown}"),
+                format!("a name made before, as in `{on}: {name} = dup()`"),
+            ),
+            (Some(Held::Closed), _) => {
+                (format!("{shown} of `{on}` is closed already"), "a descriptor that is open".to_string())
+            }
+            (Some(Held::Ended), _) => {
+                (format!("process {shown} of `{on}` has ended already"), "a process that runs".to_string())
+            }
+            (Some(Held::Open), true) => {
+                (format!("{shown} is a descriptor, not a process"), "a child made by handover()".to_string())
+            }
+            (Some(Held::Process), false) => (
+                format!("{shown} is a process, not a descriptor"),
+                "exit() or kill(), or a descriptor made by dup()".to_string(),
+            ),
+        };
+        context.complain(node, &message, &expected);
+        false
+    }
+
+    fn call(&mut self, context: &Context<'_, '_>, node: &Node, on: Endpoint, op: &Operation) {
+        if !self.fits_opening(context, node, on, op.call) {
+            return;
+        }
+        let name = op.descriptor.clone().unwrap_or_default();
+        let process = matches!(op.call, OperationCall::Exit | OperationCall::Kill);
+        if !self.held(context, node, on, &name, process) {
+            return;
+        }
+        let end = self.end(on);
+        match op.call {
+            OperationCall::Socket(Call::Close) => drop(end.descriptors.insert(name, Held::Closed)),
+            OperationCall::Handover => drop(end.descriptors.insert(name, Held::Closed)),
+            OperationCall::Exit | OperationCall::Kill => drop(end.descriptors.insert(name, Held::Ended)),
+            OperationCall::Socket(_) | OperationCall::TcpInfo => {}
+        }
+        if let Some(made) = &op.makes {
+            let held = if op.call == OperationCall::Handover { Held::Process } else { Held::Open };
+            if end.descriptors.insert(made.clone(), held).is_some() {
+                context.complain(node, &format!("`{on}` has something named `{made}` already"), "a new name");
+            }
+        }
+    }
+
+    /// Whether the call makes sense where the opening stands; notes what it opens.
+    fn fits_opening(&mut self, context: &Context<'_, '_>, node: &Node, on: Endpoint, call: OperationCall) -> bool {
+        let connects = self.open == Open::Active && on == Endpoint::A
+            || self.topology == Topology::TwoKernels && self.open == Open::Passive && on == Endpoint::B;
+        let both_connect = self.topology == Topology::TwoKernels;
+        let end = self.end(on);
+        match call {
+            OperationCall::Socket(Call::Connect) => {
+                if end.opening == Opening::Listening {
+                    context.complain(
+                        node,
+                        &format!("contradiction: the socket of `{on}` listens"),
+                        "connect() on a socket that does not listen",
+                    );
+                    return false;
+                }
+                if !connects && !both_connect {
+                    context.complain(
+                        node,
+                        "contradiction: with `open: passive` it is the peer that connects",
+                        "`open: active`, or listen() and accept()",
+                    );
+                }
+                end.opening = Opening::Connected;
+                true
+            }
+            OperationCall::Socket(Call::Listen { .. }) => {
+                if end.opening == Opening::Connected {
+                    context.complain(
+                        node,
+                        &format!("contradiction: the socket of `{on}` is connected already, or being connected"),
+                        "listen() on a fresh socket",
+                    );
+                    return false;
+                }
+                if connects {
+                    let expected = if on == Endpoint::A {
+                        "`open: passive`, or connect()"
+                    } else {
+                        "`open: active`, or connect()"
+                    };
+                    context.complain(node, &format!("contradiction: `{on}` is the one that connects"), expected);
+                }
+                end.opening = Opening::Listening;
+                true
+            }
+            OperationCall::Socket(Call::Accept) => {
+                if end.opening != Opening::Listening {
+                    context.complain(
+                        node,
+                        &format!("contradiction: the socket of `{on}` does not listen"),
+                        "listen() before accept()",
+                    );
+                    end.opening = Opening::Listening;
+                    return false;
+                }
+                true
+            }
+            OperationCall::Socket(Call::SetOption(_) | Call::GetOption(_)) => true,
+            OperationCall::Socket(
+                Call::Send { .. }
+                | Call::Receive { .. }
+                | Call::Shutdown(_)
+                | Call::Close
+                | Call::Dup
+                | Call::Exit
+                | Call::Poll,
+            )
+            | OperationCall::Handover
+            | OperationCall::Exit
+            | OperationCall::Kill
+            | OperationCall::TcpInfo => self.opened(context, node, on),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Keys and types: serde reads the document, and what it does not like is shown where it stands.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_path_to_error::{Path, Segment, Track};
+
+use super::raw::RawCase;
+use super::tree::{Node, NodeKind};
+use crate::diagnostic::{Diagnostic, Diagnostics, Source, nearest};
+
+/// Reads the document's keys and types; stops at the first that is wrong.
+pub(super) fn read(source: &Arc<Source>, tree: &Node) -> Result<RawCase, Diagnostics> {
+    let document: serde_yaml::Value = serde_yaml::from_str(&source.text).map_err(|error| {
+        let at = error.location().map_or(0, |location| location.index());
+        Diagnostic::at(source, at..at, &format!("not YAML: {error}"), None)
+    })?;
+    let mut track = Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(document, &mut track);
+    serde_yaml::with::singleton_map_recursive::deserialize(tracked).map_err(|error| {
+        let fault = Fault::of(&error.to_string());
+        let (span, depth) = place(tree, &track.path(), &fault);
+        let expected = fault.expected.or_else(|| (depth == 0).then(|| "a case: purpose, cites, steps".to_string()));
+        Diagnostic::at(source, span, &fault.message, expected.as_deref()).into()
+    })
+}
+
+/// What serde said, taken apart.
+struct Fault {
+    message: String,
+    expected: Option<String>,
+    /// The key that is wrong, where it is a key.
+    key: Option<String>,
+}
+
+impl Fault {
+    fn of(said: &str) -> Fault {
+        let (what, expected) = match said.split_once(", expected ") {
+            Some((what, expected)) => (what, Some(expected)),
+            None => (said, None),
+        };
+        if let Some(name) = quoted(what, "unknown field ") {
+            return Fault {
+                message: format!("unknown key `{name}`"),
+                expected: named(name, expected),
+                key: Some(name.into()),
+            };
+        }
+        if let Some(name) = quoted(what, "unknown variant ") {
+            return Fault {
+                message: format!("`{name}` is not known here"),
+                expected: named(name, expected),
+                key: Some(name.into()),
+            };
+        }
+        if let Some(name) = quoted(what, "missing field ") {
+            return Fault {
+                message: format!("`{name}` is missing"),
+                expected: Some(format!("`{name}: ...` here")),
+                key: None,
+            };
+        }
+        if let Some(found) = what.strip_prefix("invalid type: ").or_else(|| what.strip_prefix("invalid value: ")) {
+            let one_key = expected.is_some_and(|e| e.contains("single key"));
+            let expected = if one_key {
+                Some(
+                    "one key; more keys of a step are indented below it, as in `expect: {segment: ..., within: 3s}`"
+                        .to_string(),
+                )
+            } else {
+                expected.map(plain)
+            };
+            return Fault { message: format!("found {}", plain(found)), expected, key: None };
+        }
+        Fault { message: plain(what), expected: expected.map(plain), key: None }
+    }
+}
+
+/// The name in backquotes behind `lead`.
+fn quoted<'a>(text: &'a str, lead: &str) -> Option<&'a str> {
+    text.strip_prefix(lead)?.strip_prefix('`')?.split_once('`').map(|(name, _)| name)
+}
+
+/// The names that serde lists, with the near one.
+fn named(wrong: &str, expected: Option<&str>) -> Option<String> {
+    let expected = expected?;
+    let names: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+    let list = expected.strip_prefix("one of ").unwrap_or(expected);
+    Some(match nearest(wrong, names) {
+        Some(near) => format!("{list}; did you mean `{near}`?"),
+        None => list.to_string(),
+    })
+}
+
+/// Serde's words in those of YAML.
+fn plain(text: &str) -> String {
+    let words = [
+        ("sequence", "a list"),
+        ("a a list", "a list"),
+        ("unit variant", "no value"),
+        ("newtype variant", "a value"),
+        ("unit value", "no value"),
+        ("unit", "no value"),
+        ("a map", "a mapping"),
+        ("struct RawCase", "a case"),
+    ];
+    if text == "map" {
+        return "a mapping".into();
+    }
+    words.iter().fold(text.to_string(), |text, (word, better)| text.replace(word, better))
+}
+
+/// The bytes at fault, and how deep they stand.
+fn place(tree: &Node, path: &Path, fault: &Fault) -> (Range<usize>, usize) {
+    let mut node = tree;
+    let mut depth = 0;
+    for segment in path.iter() {
+        let next = match segment {
+            Segment::Seq { index } => node.item(*index),
+            Segment::Map { key } => match node.entry(key) {
+                Some((key_node, _)) if fault.key.as_deref() == Some(key) => return (key_node.span.clone(), depth + 1),
+                Some((_, value)) => value,
+                None => node,
+            },
+            Segment::Enum { variant } => node.get(variant),
+            Segment::Unknown => node,
+        };
+        if !std::ptr::eq(next, node) {
+            depth += 1;
+        }
+        node = next;
+    }
+    if let Some((key_node, _)) = fault.key.as_deref().and_then(|key| node.entry(key)) {
+        return (key_node.span.clone(), depth);
+    }
+    match &node.kind {
+        // Of a mapping with keys too many, the second is the likely intruder.
+        NodeKind::Mapping(entries)
+            if entries.len() > 1 && fault.expected.as_ref().is_some_and(|e| e.starts_with("one key")) =>
+        {
+            (entries[1].0.span.clone(), depth)
+        }
+        NodeKind::Mapping(_) | NodeKind::Scalar { .. } | NodeKind::Sequence(_) => (node.span.clone(), depth),
+    }
+}

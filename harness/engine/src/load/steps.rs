@@ -1,0 +1,276 @@
+//! Steps: each with its place, its texts parsed, in the order in which they are played.
+
+use std::time::Duration;
+
+use tcpconform_model::State;
+
+use super::axes::Axis;
+use super::consistency::Sockets;
+use super::context::{Context, whole};
+use super::raw::{RawDamage, RawStep, Text};
+use super::resolve::values_of;
+use super::tree::Node;
+use crate::case::{Damage, Endpoint, Injection, Operation, RelayAction, RelayRule, Step, StepKind};
+use crate::diagnostic::one_of;
+use crate::notation::{NotationError, parse_operation, parse_pattern, parse_poll, parse_segment};
+
+/// How long a step waits that does not say it.
+const WITHIN_DEFAULT: Duration = Duration::from_secs(1);
+const STEPS_MAX: usize = 200;
+const TIMES_MAX: u64 = 1_000_000;
+const COPIES_MAX: u64 = 100;
+const ENDPOINTS: [(&str, Endpoint); 2] = [("a", Endpoint::A), ("b", Endpoint::B)];
+
+/// The steps of one variant, as they come.
+pub(super) struct Steps<'v, 'c, 's> {
+    pub(super) context: &'v Context<'c, 's>,
+    pub(super) axes: &'v [Axis],
+    pub(super) sockets: &'v mut Sockets,
+    pub(super) steps: Vec<Step>,
+}
+
+impl Steps<'_, '_, '_> {
+    /// Adds the steps of a list, those of its `when`s included.
+    pub(super) fn add_all(&mut self, raw: &[RawStep], list: &Node) {
+        for (i, step) in raw.iter().enumerate() {
+            self.add(step, list.item(i));
+        }
+    }
+
+    fn add(&mut self, raw: &RawStep, node: &Node) {
+        if let RawStep::When(branches) = raw {
+            let when = node.get("when");
+            if branches.0.is_empty() {
+                self.context.complain(when, "a `when` without values", "values of axes, each with its steps");
+            }
+            for (value, steps) in &branches.0 {
+                self.branch(value, steps, when);
+            }
+            return;
+        }
+        if self.steps.len() == STEPS_MAX {
+            self.context.complain(node, "too many steps", &format!("at most {STEPS_MAX}"));
+        }
+        let Some(kind) = self.kind(raw, node) else { return };
+        self.sockets.check(self.context, node, &kind);
+        self.steps.push(Step { place: self.context.complaints.place(node), text: text(&kind), kind });
+    }
+
+    fn branch(&mut self, value: &str, steps: &[RawStep], when: &Node) {
+        let Some((key, list)) = when.entry(value) else { return };
+        let named = self.axes.iter().find(|axis| axis.named && axis.values.iter().any(|(v, _)| v == value));
+        let Some(axis) = named else {
+            let expected = format!("a value of an axis under `variants`: {}", values_of(self.axes, value));
+            self.context.complain(key, &format!("no axis has the value `{value}`"), &expected);
+            return;
+        };
+        self.context.used.borrow_mut().insert(axis.name.clone());
+        if steps.is_empty() {
+            self.context.complain(list, "a `when` without steps", "at least one step");
+        }
+        if self.context.choices.iter().any(|choice| choice.axis == axis.name && choice.value == value) {
+            self.add_all(steps, list);
+        }
+    }
+
+    fn kind(&self, raw: &RawStep, node: &Node) -> Option<StepKind> {
+        match raw {
+            RawStep::Establish => Some(StepKind::Establish),
+            RawStep::A(text) => self.call(Endpoint::A, text, node.get("a")),
+            RawStep::B(text) => self.call(Endpoint::B, text, node.get("b")),
+            RawStep::Expect(raw) => {
+                let (raw, node) = (&raw.0, node.get("expect"));
+                let pattern = self.context.parse(node.get("segment"), &raw.segment.0, parse_pattern);
+                let (from, within) = (self.endpoint(&raw.from, node, "from"), self.within(&raw.within, node));
+                Some(StepKind::Expect { from: from?, pattern: pattern?, within: within? })
+            }
+            RawStep::Inject(raw) => {
+                let (raw, node) = (&raw.0, node.get("inject"));
+                let segment = self.context.parse(node.get("segment"), &raw.segment.0, parse_segment);
+                let damage = self.damage(&raw.damage, node.get("damage"));
+                Some(StepKind::Inject(Injection { segment: segment?, damage: damage? }))
+            }
+            RawStep::State(raw) => {
+                let (raw, node) = (&raw.0, node.get("state"));
+                let state = self.context.parse(node.get("is"), &raw.is.0, parse_state);
+                let (of, within) = (self.endpoint(&raw.of, node, "of"), self.within(&raw.within, node));
+                Some(StepKind::Await { of: of?, state: state?, within: within? })
+            }
+            RawStep::Poll(raw) => {
+                let (raw, node) = (&raw.0, node.get("poll"));
+                let events = self.context.parse(node.get("events"), &raw.events.0, |text| {
+                    if text.trim().is_empty() {
+                        return Err(whole(text, "no event".into(), "poll events, as in `IN RDHUP`"));
+                    }
+                    parse_poll(text)
+                });
+                let (on, within) = (self.endpoint(&raw.on, node, "on"), self.within(&raw.within, node));
+                Some(StepKind::Poll { on: on?, events: events?, within: within? })
+            }
+            RawStep::Wait(text) => self.context.duration(node.get("wait"), &text.0).map(StepKind::Wait),
+            RawStep::Drop(raw) => {
+                let (raw, node) = (&raw.0, node.get("drop"));
+                self.relay(&raw.frames, &raw.from, &raw.times, node, Some(RelayAction::Drop))
+            }
+            RawStep::Swap(raw) => {
+                let (raw, node) = (&raw.0, node.get("swap"));
+                self.relay(&raw.frames, &raw.from, &raw.times, node, Some(RelayAction::Swap))
+            }
+            RawStep::Delay(raw) => {
+                let node = node.get("delay");
+                let action = self.context.duration(node.get("by"), &raw.by.0).map(RelayAction::Delay);
+                self.relay(&raw.frames, &raw.from, &raw.times, node, action)
+            }
+            RawStep::Duplicate(raw) => {
+                let (raw, node) = (&raw.0, node.get("duplicate"));
+                let copies = match &raw.copies {
+                    Some(text) => {
+                        self.context.number(node.get("copies"), &text.0, 2, COPIES_MAX, "how often it arrives")
+                    }
+                    None => Some(2),
+                };
+                let action = copies.map(|n| RelayAction::Duplicate(n as u32));
+                self.relay(&raw.frames, &raw.from, &raw.times, node, action)
+            }
+            RawStep::Rewrite(raw) => {
+                let node = node.get("rewrite");
+                let action = self.context.parse(node.get("to"), &raw.to.0, parse_segment).map(RelayAction::Rewrite);
+                self.relay(&raw.frames, &raw.from, &raw.times, node, action)
+            }
+            RawStep::When(_) => unreachable!("taken apart by `add`"),
+        }
+    }
+
+    fn call(&self, on: Endpoint, text: &Text, node: &Node) -> Option<StepKind> {
+        let (op, background) = self.context.parse(node, &text.0, parse_call)?;
+        Some(StepKind::Call { on, op, background })
+    }
+
+    fn relay(
+        &self,
+        frames: &Text,
+        from: &Option<Text>,
+        times: &Option<Text>,
+        node: &Node,
+        action: Option<RelayAction>,
+    ) -> Option<StepKind> {
+        let pattern = self.context.parse(node.get("frames"), &frames.0, parse_pattern);
+        let from = self.endpoint(from, node, "from");
+        let times = match times {
+            None => Some(Some(1)),
+            Some(text) => self.context.parse(node.get("times"), &text.0, parse_times),
+        };
+        Some(StepKind::Relay(RelayRule { from: from?, pattern: pattern?, action: action?, times: times? }))
+    }
+
+    fn endpoint(&self, text: &Option<Text>, node: &Node, key: &str) -> Option<Endpoint> {
+        match text {
+            None => Some(Endpoint::A),
+            Some(text) => self.context.one_of(node.get(key), &text.0, "endpoint", &ENDPOINTS),
+        }
+    }
+
+    fn within(&self, text: &Option<Text>, node: &Node) -> Option<Duration> {
+        match text {
+            None => Some(WITHIN_DEFAULT),
+            Some(text) => self.context.duration(node.get("within"), &text.0),
+        }
+    }
+
+    fn damage(&self, raw: &[RawDamage], list: &Node) -> Option<Vec<Damage>> {
+        let number = |i: usize, key: &str, text: &Text, min, max, what: &str| {
+            self.context.number(list.item(i).get(key), &text.0, min, max, what)
+        };
+        let damages: Vec<Option<Damage>> = raw
+            .iter()
+            .enumerate()
+            .map(|(i, damage)| match damage {
+                RawDamage::Checksum => Some(Damage::Checksum),
+                RawDamage::DataOffset(text) => number(i, "data-offset", text, 0, 15, "the data offset in words")
+                    .map(|n| Damage::DataOffset(n as u8)),
+                RawDamage::Truncate(text) => {
+                    number(i, "truncate", text, 1, 65_000, "bytes cut off").map(|n| Damage::Truncate(n as u16))
+                }
+                RawDamage::Reserved(text) => {
+                    number(i, "reserved", text, 0, 15, "the reserved bits").map(|n| Damage::Reserved(n as u8))
+                }
+            })
+            .collect();
+        damages.into_iter().collect()
+    }
+}
+
+fn parse_call(text: &str) -> Result<(Operation, bool), NotationError> {
+    let call = text.trim_end();
+    match call.strip_suffix('&') {
+        Some(call) => parse_operation(call.trim_end()).map(|op| (op, true)),
+        None => parse_operation(call).map(|op| (op, false)),
+    }
+}
+
+fn parse_state(text: &str) -> Result<State, NotationError> {
+    State::from_name(text)
+        .ok_or_else(|| whole(text, format!("unknown state `{text}`"), &one_of(text, State::ALL.map(State::name))))
+}
+
+fn parse_times(text: &str) -> Result<Option<u32>, NotationError> {
+    match text.parse::<u64>() {
+        Ok(n) if (1..=TIMES_MAX).contains(&n) => Ok(Some(n as u32)),
+        Ok(_) | Err(_) if text == "forever" => Ok(None),
+        Ok(_) | Err(_) => {
+            let expected = format!("how often, a number from 1 to {TIMES_MAX}, or `forever`");
+            Err(whole(text, format!("`{text}` is not a count"), &expected))
+        }
+    }
+}
+
+/// The step in one line; what a step does when it says nothing else is left out.
+fn text(kind: &StepKind) -> String {
+    let by = |word: &str, endpoint: Endpoint| match endpoint {
+        Endpoint::A => String::new(),
+        Endpoint::B => format!(" {word} b"),
+    };
+    let within = |duration: Duration| {
+        if duration == WITHIN_DEFAULT { String::new() } else { format!(" within {duration:?}") }
+    };
+    match kind {
+        StepKind::Establish => "establish".into(),
+        StepKind::Call { on, op, background } => format!("{on}: {op}{}", if *background { " &" } else { "" }),
+        StepKind::Inject(injection) => {
+            let damage: String = injection.damage.iter().map(|damage| format!(", {}", damage_text(*damage))).collect();
+            format!("inject {}{damage}", injection.segment)
+        }
+        StepKind::Expect { from, pattern, within: time } => {
+            format!("expect {pattern}{}{}", by("from", *from), within(*time))
+        }
+        StepKind::Await { of, state, within: time } => format!("state {state}{}{}", by("of", *of), within(*time)),
+        StepKind::Poll { on, events, within: time } => {
+            format!("poll {}{}{}", crate::notation::print_poll(*events), by("on", *on), within(*time))
+        }
+        StepKind::Wait(duration) => format!("wait {duration:?}"),
+        StepKind::Relay(rule) => {
+            let (verb, how) = match &rule.action {
+                RelayAction::Drop => ("drop", String::new()),
+                RelayAction::Delay(duration) => ("delay", format!(" by {duration:?}")),
+                RelayAction::Duplicate(copies) => ("duplicate", format!(" into {copies}")),
+                RelayAction::Swap => ("swap", String::new()),
+                RelayAction::Rewrite(segment) => ("rewrite", format!(" to {segment}")),
+            };
+            let times = match rule.times {
+                Some(1) => String::new(),
+                Some(n) => format!(", {n} times"),
+                None => ", forever".into(),
+            };
+            format!("{verb} {}{}{how}{times}", rule.pattern, by("from", rule.from))
+        }
+    }
+}
+
+fn damage_text(damage: Damage) -> String {
+    match damage {
+        Damage::Checksum => "checksum wrong".into(),
+        Damage::DataOffset(words) => format!("data offset {words}"),
+        Damage::Truncate(bytes) => format!("{bytes} bytes cut off"),
+        Damage::Reserved(bits) => format!("reserved bits {bits}"),
+    }
+}
