@@ -4,6 +4,7 @@
 
 pub mod failure;
 pub mod json;
+pub mod ladder;
 pub mod palette;
 pub mod printable;
 pub mod report;

@@ -185,7 +185,8 @@ impl Report {
             target,
             started,
             wall_seconds,
-            target_seconds: cases.iter().map(|case| case.target_seconds).sum(),
+            // A sum of nothing would be -0.0.
+            target_seconds: cases.iter().fold(0.0, |sum, case| sum + case.target_seconds),
             not_run,
             cases,
             claims: Vec::new(),

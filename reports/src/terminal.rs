@@ -48,6 +48,9 @@ impl Terminal {
         let counts = folders.values().flat_map(|files| files.values());
         let counts_width = counts.map(|file| file.totals.to_string().len()).max().unwrap_or(0);
         let strong = self.palette.strong;
+        if folders.is_empty() {
+            return Ok(());
+        }
         for (folder, files) in &folders {
             writeln!(out, "{strong}{}{strong:#}", printable(folder))?;
             for (name, file) in files {
@@ -99,7 +102,11 @@ impl Terminal {
         if report.not_run > 0 {
             write!(out, ", {} not run", report.not_run)?;
         }
-        writeln!(out, " in {} ({} of TCP's time)", seconds(report.wall_seconds), seconds(report.target_seconds))
+        // Traces that were judged again were not run.
+        if report.wall_seconds > 0.0 {
+            write!(out, " in {} ({} of TCP's time)", seconds(report.wall_seconds), seconds(report.target_seconds))?;
+        }
+        writeln!(out)
     }
 }
 
