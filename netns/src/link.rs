@@ -77,6 +77,9 @@ impl Namespace {
     }
 
     /// Sets a link up: no automatic IPv6 address, up, addresses, permanent neighbours.
+    ///
+    /// Of a veth pair the end that is set up last sends at once. The other end's queue drops what it is given until the
+    /// kernel's linkwatch work has run (net/core/link_watch.c), except past the queue (`PACKET_QDISC_BYPASS`).
     pub fn set_up_link(&self, setup: &LinkSetup) -> Result<(), NetnsError> {
         let mut requests = vec![no_link_local(setup.index), up(setup.index)];
         requests.extend(setup.addresses.iter().map(|(address, prefix)| add_address(setup.index, *address, *prefix)));

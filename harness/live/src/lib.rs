@@ -1,1 +1,34 @@
-//! x
+//! Plays a case on the running Linux kernel.
+//!
+//! Owns the sockets, the capture, the injection, the relay between two kernels, and every way of asking the kernel for its
+//! state. Refuses to know what is right, and what a case file looks like: it implements `tcpconform_engine::play::Target` and
+//! tells what it saw, with the kernel's time stamps.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("tcpconform-live plays on the running Linux kernel; the other crates build anywhere");
+
+mod clock;
+mod doctor;
+mod endpoint;
+mod flow;
+mod kernel_state;
+mod kernel_target;
+mod mailbox;
+mod middle_stub;
+mod option_call;
+mod packet_socket;
+mod reaper;
+mod sock_diag;
+mod socket_option;
+mod sockets;
+mod stop;
+mod sysctls;
+mod testbed;
+mod tracefs;
+mod tracepoint;
+mod zygote;
+
+pub use doctor::{Check, examine};
+pub use kernel_target::KernelTarget;
+pub use sysctls::RECORDED;
+pub use testbed::{SetupError, Testbed};

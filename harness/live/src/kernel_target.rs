@@ -1,0 +1,278 @@
+//! The running kernel as a target: one case's endpoints, watched from outside.
+//!
+//! Owns the waiting: on captures, the relay's deliveries, calls in the background and the wish to stop. Refuses to know what a
+//! step is. Everything the kernel does is told with the kernel's own time stamp, so being late to fetch it changes nothing.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::prctl;
+use nix::sys::time::TimeSpec;
+use tcpconform_engine::case::{Case, Endpoint, Operation, OperationCall, RelayRule, Topology};
+use tcpconform_engine::play::{Seen, Target, TargetError};
+use crate::middle_stub::Middle;
+use tcpconform_engine::trace::{
+    CallSeen, EndpointIdentity, Nanos, RelayAct, Source, TargetIdentity, TargetKind, Way, What,
+};
+use tcpconform_model::Call;
+
+use crate::clock::Clock;
+use crate::endpoint::{EndpointUnderTest, trouble};
+use crate::mailbox::Mailbox;
+use crate::sockets::{Returned, timed_close};
+use crate::testbed::Testbed;
+
+/// A delivery of the relay is waited for asleep until this long before it is due, nanoseconds, and awake from then on.
+const AWAKE_NS: u64 = 80_000;
+/// A thread that calls close() and nothing else.
+const CLOSER_STACK_BYTES: usize = 64 * 1024;
+
+/// One case on the running kernel.
+#[derive(Debug)]
+pub struct KernelTarget {
+    testbed: Arc<Testbed>,
+    endpoints: Vec<EndpointUnderTest>,
+    middle: Option<Middle>,
+    deliveries: BTreeMap<(Nanos, u64), (Endpoint, Vec<u8>)>,
+    delivered: u64,
+    pending: VecDeque<Seen>,
+    mailbox: Arc<Mailbox>,
+    clock: Clock,
+}
+
+impl KernelTarget {
+    /// Makes the case's namespaces and links; the trace's time starts when they are ready.
+    ///
+    /// `Unsupported` when this kernel lacks a sysctl of the case. Everything made goes when the target is dropped.
+    pub fn new(testbed: &Arc<Testbed>, case: &Case) -> Result<KernelTarget, TargetError> {
+        let (link, [of_a, of_b]) = testbed.places(case.ip);
+        let mut endpoints = vec![EndpointUnderTest::set_up(testbed, case, Endpoint::A, link, of_a, of_b)?];
+        let middle = match case.topology {
+            Topology::Crafted => None,
+            Topology::TwoKernels => {
+                endpoints.push(EndpointUnderTest::set_up(testbed, case, Endpoint::B, link + 1, of_b, of_a)?);
+                let identities: Vec<EndpointIdentity> = endpoints.iter().map(|e| e.identity().clone()).collect();
+                Some(Middle::new(&identities))
+            }
+        };
+        let mailbox =
+            Arc::new(Mailbox::new().map_err(|errno| TargetError::Failed(format!("eventfd: {errno}")))?);
+        let clock = Clock::start();
+        for endpoint in &endpoints {
+            endpoint.watch_transitions(clock, &mailbox);
+        }
+        // Timers of this thread are not put off to save wake-ups.
+        let _ = prctl::set_timerslack(1);
+        Ok(KernelTarget {
+            testbed: Arc::clone(testbed),
+            endpoints,
+            middle,
+            deliveries: BTreeMap::new(),
+            delivered: 0,
+            pending: VecDeque::new(),
+            mailbox,
+            clock,
+        })
+    }
+
+    fn endpoint(&mut self, name: Endpoint) -> Result<&mut EndpointUnderTest, TargetError> {
+        self.endpoints
+            .iter_mut()
+            .find(|endpoint| endpoint.name == name)
+            .ok_or_else(|| TargetError::Failed(format!("there is no endpoint {name} in this topology")))
+    }
+
+    /// Fetches everything that has happened, relays what is to be relayed, and fetches what that made happen.
+    fn catch_up(&mut self) -> Result<(), TargetError> {
+        let known = self.pending.len();
+        loop {
+            let mut more = false;
+            for index in 0..self.endpoints.len() {
+                while let Some(seen) = self.endpoints[index].next_segment(&self.clock)? {
+                    more = true;
+                    self.relay_segment(&seen);
+                    self.pending.push_back(seen);
+                }
+            }
+            more |= self.deliver_due()?;
+            if !more {
+                break;
+            }
+        }
+        self.pending.extend(self.mailbox.take());
+        if self.pending.len() > known + 1 || known > 0 {
+            self.pending.make_contiguous().sort_by_key(|seen| seen.at);
+        }
+        Ok(())
+    }
+
+    fn relay_segment(&mut self, seen: &Seen) {
+        let (Some(middle), What::Segment(segment)) = (&mut self.middle, &seen.what) else { return };
+        if segment.way != Way::Out {
+            return;
+        }
+        let treatment = middle.treat(segment.on, seen.at, segment.packet.clone());
+        if let Some(act) = treatment.act {
+            let what = What::Relay(RelayAct { from: segment.on, emitted_at: seen.at, act });
+            self.pending.push_back(Seen { at: seen.at, what });
+        }
+        for delivery in treatment.deliver {
+            self.delivered += 1;
+            self.deliveries.insert((delivery.at, self.delivered), (segment.on.other(), delivery.packet));
+        }
+    }
+
+    /// Delivers what is due; whether there was any.
+    fn deliver_due(&mut self) -> Result<bool, TargetError> {
+        let mut any = false;
+        while let Some(first) = self.deliveries.first_entry() {
+            if first.key().0 > self.clock.now() {
+                break;
+            }
+            let (to, packet) = first.remove();
+            self.endpoint(to)?.deliver(&packet)?;
+            any = true;
+        }
+        Ok(any)
+    }
+
+    /// Waits until something may have happened, or this time has come.
+    fn wait(&self, until: Nanos) -> Result<(), TargetError> {
+        let delivery = self.deliveries.keys().next().map(|(at, _)| *at).filter(|at| *at < until);
+        let asleep_until = delivery.map_or(until, |at| at.saturating_sub(AWAKE_NS));
+        let now = self.clock.now();
+        if asleep_until > now {
+            let mut polled: Vec<PollFd<'_>> = Vec::with_capacity(4);
+            polled.push(PollFd::new(self.testbed.stop.as_fd(), PollFlags::POLLIN));
+            polled.push(PollFd::new(self.mailbox.as_ref().as_fd(), PollFlags::POLLIN));
+            polled.extend(self.endpoints.iter().map(|e| PollFd::new(e.as_fd(), PollFlags::POLLIN)));
+            let timeout = TimeSpec::from_duration(Duration::from_nanos(asleep_until - now));
+            return match ppoll(&mut polled, Some(timeout), None) {
+                Ok(_) | Err(Errno::EINTR) => Ok(()),
+                Err(errno) => Err(TargetError::Failed(format!("ppoll: {errno}"))),
+            };
+        }
+        while delivery.is_some_and(|at| self.clock.now() < at) {
+            std::hint::spin_loop();
+        }
+        Ok(())
+    }
+
+    /// What put the trace in doubt since the last time that it was asked.
+    fn doubt(&mut self) -> Option<Seen> {
+        let now = self.clock.now();
+        for endpoint in &self.endpoints {
+            let lost = endpoint.lost();
+            if lost > 0 {
+                return Some(trouble(now, format!("the capture on {} lost {lost} frames", endpoint.name)));
+            }
+        }
+        let jump = self.clock.jump_ns()?;
+        Some(trouble(now, format!("the wall clock was set by {:.6} s while the case was played", jump as f64 / 1e9)))
+    }
+
+    fn check_stop(&self) -> Result<(), TargetError> {
+        if self.testbed.stop.requested() { Err(TargetError::Interrupted) } else { Ok(()) }
+    }
+
+    fn call_record(on: Endpoint, op: &Operation, returned: Returned, clock: &Clock) -> Seen {
+        let what = What::Call(CallSeen {
+            on,
+            op: op.clone(),
+            left: clock.at(returned.left_unix_ns),
+            result: returned.result,
+            wrong_byte: returned.wrong_byte,
+        });
+        Seen { at: clock.at(returned.entered_unix_ns), what }
+    }
+}
+
+impl Target for KernelTarget {
+    fn identity(&self) -> TargetIdentity {
+        TargetIdentity { kind: TargetKind::Kernel, release: self.testbed.release.clone(), hz: self.testbed.hz }
+    }
+
+    fn endpoints(&self) -> Vec<EndpointIdentity> {
+        self.endpoints.iter().map(|endpoint| endpoint.identity().clone()).collect()
+    }
+
+    fn started_unix_ns(&self) -> u64 {
+        self.clock.started_unix_ns()
+    }
+
+    fn now(&mut self) -> Nanos {
+        self.clock.now()
+    }
+
+    /// `tcp_info` gives a sample. In the background only `close` can block; whatever else returns at once all the same.
+    fn call(&mut self, on: Endpoint, op: &Operation, background: bool) -> Result<Option<Seen>, TargetError> {
+        self.check_stop()?;
+        let clock = self.clock;
+        let endpoint = self.endpoint(on)?;
+        let seen = match op.call {
+            OperationCall::TcpInfo => endpoint.sample(Source::TcpInfo, op.descriptor.as_deref(), &clock)?,
+            OperationCall::Socket(Call::Close) if background => {
+                let socket = endpoint.sockets.take(op)?;
+                let (op, mailbox) = (op.clone(), Arc::clone(&self.mailbox));
+                thread::Builder::new()
+                    .name("close".into())
+                    .stack_size(CLOSER_STACK_BYTES)
+                    .spawn(move || mailbox.post(Self::call_record(on, &op, timed_close(socket), &clock)))
+                    .map_err(|error| TargetError::Failed(format!("starting a thread for close(): {error}")))?;
+                return Ok(None);
+            }
+            OperationCall::Socket(_) | OperationCall::Handover | OperationCall::Exit | OperationCall::Kill => {
+                let returned = endpoint.sockets.call(op)?;
+                endpoint.called(op.call == OperationCall::Socket(Call::Accept), &returned);
+                Self::call_record(on, op, returned, &clock)
+            }
+        };
+        if background {
+            self.pending.push_back(seen);
+            return Ok(None);
+        }
+        Ok(Some(seen))
+    }
+
+    fn inject(&mut self, packet: &[u8]) -> Result<(), TargetError> {
+        if self.middle.is_some() {
+            return Err(TargetError::Failed("between two kernels nothing is injected".to_string()));
+        }
+        self.endpoint(Endpoint::A)?.deliver(packet)
+    }
+
+    fn sample(&mut self, of: Endpoint, source: Source) -> Result<Seen, TargetError> {
+        // The answer means something else once the link has shown a handshake.
+        self.catch_up()?;
+        let clock = self.clock;
+        self.endpoint(of)?.sample(source, None, &clock)
+    }
+
+    fn observe(&mut self, until: Nanos) -> Result<Option<Seen>, TargetError> {
+        loop {
+            self.check_stop()?;
+            self.catch_up()?;
+            if let Some(seen) = self.pending.pop_front() {
+                return Ok(Some(seen));
+            }
+            if self.clock.now() >= until {
+                return Ok(self.doubt());
+            }
+            self.wait(until)?;
+        }
+    }
+
+    fn relay(&mut self, rule: &RelayRule) -> Result<(), TargetError> {
+        let middle = self
+            .middle
+            .as_mut()
+            .ok_or_else(|| TargetError::Failed("with the crafted peer there is no middle".to_string()))?;
+        middle.add(rule);
+        Ok(())
+    }
+}

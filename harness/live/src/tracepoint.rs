@@ -1,0 +1,294 @@
+//! The tracepoint `sock:inet_sock_set_state`: every state change of every TCP socket of the machine, given to the case whose
+//! connection it is.
+//!
+//! Owns the perf events (one a CPU), their buffers and the one thread that reads them. Needs CAP_PERFMON and tracefs; without
+//! them there are no transitions and nothing else changes. Follows perf_event_open(2), include/trace/events/sock.h. Blind to
+//! mini-sockets: SYN-RECEIVED before the handshake ends, TIME-WAIT, and FIN-WAIT-2 once it is one.
+#![expect(unsafe_code, reason = "perf_event_open and its mapped buffers")]
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use tcpconform_engine::case::Endpoint;
+use tcpconform_engine::play::Seen;
+use tcpconform_engine::trace::{Transition, What};
+use tcpconform_model::State;
+
+use crate::clock::{Clock, realtime_ahead_ns};
+use crate::kernel_state::kernel_state;
+use crate::mailbox::Mailbox;
+use crate::tracefs::Layout;
+
+/// Pages of events a CPU, a power of two: 32 kB hold 300 events.
+const DATA_PAGES: usize = 8;
+
+/// Whoever wants to know about a connection.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) clock: Clock,
+    pub(crate) mailbox: Arc<Mailbox>,
+}
+
+/// A connection: local and remote address.
+type Connection = (SocketAddr, SocketAddr);
+
+/// The reader.
+#[derive(Debug)]
+pub(crate) struct Tracepoint {
+    watches: Arc<Mutex<HashMap<Connection, Watch>>>,
+    end: Arc<EventFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Tracepoint {
+    /// Opens an event on every CPU and starts the reading thread.
+    pub(crate) fn start(layout: Layout) -> io::Result<Tracepoint> {
+        let mut buffers = Vec::new();
+        for cpu in online_cpus()? {
+            buffers.push(Buffer::open(layout.id, cpu)?);
+        }
+        let watches = Arc::new(Mutex::new(HashMap::new()));
+        let end = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
+        let (its_watches, its_end) = (Arc::clone(&watches), Arc::clone(&end));
+        let thread = thread::Builder::new()
+            .name("tracepoint".into())
+            .stack_size(256 * 1024)
+            .spawn(move || read(&mut buffers, &layout, &its_watches, &its_end))?;
+        Ok(Tracepoint { watches, end, thread: Some(thread) })
+    }
+
+    /// From now on the connection's transitions go to the watch's mailbox.
+    pub(crate) fn watch(&self, local: SocketAddr, remote: SocketAddr, watch: Watch) {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner).insert((local, remote), watch);
+    }
+
+    /// Ends that.
+    pub(crate) fn forget(&self, local: SocketAddr, remote: SocketAddr) {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner).remove(&(local, remote));
+    }
+}
+
+impl Drop for Tracepoint {
+    fn drop(&mut self) {
+        let _ = self.end.write(1);
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn read(buffers: &mut [Buffer], layout: &Layout, watches: &Mutex<HashMap<Connection, Watch>>, end: &EventFd) {
+    loop {
+        let mut polled: Vec<PollFd<'_>> =
+            buffers.iter().map(|b| PollFd::new(b.descriptor.as_fd(), PollFlags::POLLIN)).collect();
+        polled.push(PollFd::new(end.as_fd(), PollFlags::POLLIN));
+        let result = poll(&mut polled, PollTimeout::NONE);
+        let ended = polled.last().is_some_and(|p| p.any() == Some(true));
+        if ended || result.is_err_and(|errno| errno != nix::errno::Errno::EINTR) {
+            return;
+        }
+        let mut events = Vec::new();
+        for buffer in &mut *buffers {
+            buffer.drain(|time, raw| events.extend(event(time, raw, layout)));
+        }
+        if events.is_empty() {
+            continue;
+        }
+        let ahead = realtime_ahead_ns();
+        let watches = watches.lock().unwrap_or_else(PoisonError::into_inner);
+        for event in events {
+            if let Some(watch) = watches.get(&event.connection) {
+                let at = watch.clock.at(event.monotonic_ns.saturating_add_signed(ahead));
+                let transition = Transition { on: watch.endpoint, from: event.from, to: event.to };
+                watch.mailbox.post(Seen { at, what: What::Transition(transition) });
+            }
+        }
+    }
+}
+
+/// An event, understood.
+struct Event {
+    monotonic_ns: u64,
+    connection: Connection,
+    from: State,
+    to: State,
+}
+
+/// `None` for other protocols, for what is cut, and for sockets without a peer: what a listener does is not what the
+/// connection does, and a child of it is cloned before it has its addresses (inet_csk_clone_lock()).
+fn event(monotonic_ns: u64, raw: &[u8], layout: &Layout) -> Option<Event> {
+    let byte = |at: usize| raw.get(at).copied();
+    let half = |at: usize| Some(u16::from_ne_bytes(raw.get(at..at + 2)?.try_into().ok()?));
+    let word = |at: usize| Some(i32::from_ne_bytes(raw.get(at..at + 4)?.try_into().ok()?));
+    if i32::from(byte(layout.protocol)?) != libc::IPPROTO_TCP {
+        return None;
+    }
+    let address = |v4: usize, v6: usize| -> Option<IpAddr> {
+        if i32::from(half(layout.family)?) == libc::AF_INET {
+            Some(IpAddr::from(<[u8; 4]>::try_from(raw.get(v4..v4 + 4)?).ok()?))
+        } else {
+            Some(IpAddr::from(<[u8; 16]>::try_from(raw.get(v6..v6 + 16)?).ok()?))
+        }
+    };
+    let local = SocketAddr::new(address(layout.saddr, layout.saddr_v6)?, half(layout.sport)?);
+    let remote = SocketAddr::new(address(layout.daddr, layout.daddr_v6)?, half(layout.dport)?);
+    let state = |at: usize| kernel_state(u8::try_from(word(at)?).ok()?);
+    (remote.port() != 0).then_some(())?;
+    Some(Event {
+        monotonic_ns,
+        connection: (local, remote),
+        from: state(layout.oldstate)?,
+        to: state(layout.newstate)?,
+    })
+}
+
+/// The CPUs that are online, as in `0-3,6`.
+fn online_cpus() -> io::Result<Vec<i32>> {
+    let text = fs::read_to_string("/sys/devices/system/cpu/online")?;
+    let mut cpus = Vec::new();
+    for range in text.trim().split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let number = |text: &str| text.parse::<i32>().map_err(io::Error::other);
+        cpus.extend(number(first)?..=number(last)?);
+    }
+    Ok(cpus)
+}
+
+// Values of include/uapi/linux/perf_event.h.
+const PERF_TYPE_TRACEPOINT: u32 = 2;
+const PERF_SAMPLE_TIME: u64 = 1 << 2;
+const PERF_SAMPLE_RAW: u64 = 1 << 10;
+const PERF_RECORD_SAMPLE: u32 = 9;
+const PERF_FLAG_FD_CLOEXEC: libc::c_ulong = 8;
+const USE_CLOCKID: u64 = 1 << 25;
+/// Where `data_head` and `data_tail` are in the first page, `struct perf_event_mmap_page`.
+const DATA_HEAD: usize = 1024;
+const DATA_TAIL: usize = 1032;
+
+/// `struct perf_event_attr` as of PERF_ATTR_SIZE_VER3, which has the clock.
+#[repr(C)]
+#[derive(Default)]
+struct EventAttributes {
+    kind: u32,
+    size: u32,
+    config: u64,
+    sample_period: u64,
+    sample_type: u64,
+    read_format: u64,
+    flags: u64,
+    wakeup_events: u32,
+    breakpoint: u32,
+    config1: u64,
+    config2: u64,
+    branch_sample_type: u64,
+    sample_regs_user: u64,
+    sample_stack_user: u32,
+    clockid: i32,
+}
+
+/// One CPU's event and its mapped buffer.
+#[derive(Debug)]
+struct Buffer {
+    descriptor: OwnedFd,
+    start: *mut u8,
+    page: usize,
+}
+
+// SAFETY: the mapping belongs to this value alone, whichever thread holds it.
+unsafe impl Send for Buffer {}
+
+impl Buffer {
+    fn open(id: u64, cpu: i32) -> io::Result<Buffer> {
+        let attributes = EventAttributes {
+            kind: PERF_TYPE_TRACEPOINT,
+            size: size_of::<EventAttributes>() as u32,
+            config: id,
+            sample_period: 1,
+            sample_type: PERF_SAMPLE_TIME | PERF_SAMPLE_RAW,
+            // CLOCK_REALTIME is refused: not safe in an NMI (perf_event_set_clock()).
+            flags: USE_CLOCKID,
+            wakeup_events: 1,
+            clockid: libc::CLOCK_MONOTONIC,
+            ..EventAttributes::default()
+        };
+        // SAFETY: the attributes are valid for their size; the descriptor is new and ours.
+        let descriptor = unsafe {
+            let raw = libc::syscall(libc::SYS_perf_event_open, &raw const attributes, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+            if raw < 0 {
+                return Err(io::Error::last_os_error());
+            }
+            OwnedFd::from_raw_fd(raw as i32)
+        };
+        // SAFETY: no pointers.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+        // SAFETY: a new shared mapping of the descriptor, unmapped when the value is dropped.
+        let start = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                (1 + DATA_PAGES) * page,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED,
+                descriptor.as_raw_fd(),
+                0,
+            )
+        };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Buffer { descriptor, start: start.cast(), page })
+    }
+
+    /// Gives time and raw data of each new sample to `take`.
+    fn drain(&mut self, mut take: impl FnMut(u64, &[u8])) {
+        let size = DATA_PAGES * self.page;
+        // SAFETY: both counters are aligned and inside the first page, and the kernel accesses them atomically.
+        let (head, tail) = unsafe {
+            (&*self.start.add(DATA_HEAD).cast::<AtomicU64>(), &*self.start.add(DATA_TAIL).cast::<AtomicU64>())
+        };
+        let end = head.load(Ordering::Acquire);
+        let mut at = tail.load(Ordering::Relaxed);
+        while at < end {
+            let header = self.copy(at, 8, size);
+            let length = usize::from(u16::from_ne_bytes([header[6], header[7]]));
+            if length < 8 {
+                break;
+            }
+            let record = self.copy(at, length, size);
+            let kind = u32::from_ne_bytes(record[0..4].try_into().expect("four bytes"));
+            if kind == PERF_RECORD_SAMPLE && length >= 20 {
+                take(u64::from_ne_bytes(record[8..16].try_into().expect("eight bytes")), &record[20..]);
+            }
+            at += length as u64;
+        }
+        tail.store(end, Ordering::Release);
+    }
+
+    /// Copies out of the buffer, which ends at `size` and goes on at its start.
+    fn copy(&self, at: u64, length: usize, size: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        let from = at as usize % size;
+        let first = length.min(size - from);
+        // SAFETY: the data pages are `size` bytes behind the first page; both parts are inside, and the kernel does not write
+        // where the reader has not yet moved the tail past.
+        unsafe {
+            let data = self.start.add(self.page);
+            std::ptr::copy_nonoverlapping(data.add(from), bytes.as_mut_ptr(), first);
+            std::ptr::copy_nonoverlapping(data, bytes.as_mut_ptr().add(first), length - first);
+        }
+        bytes
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: the mapping made in `open`, of the same length.
+        unsafe { libc::munmap(self.start.cast(), (1 + DATA_PAGES) * self.page) };
+    }
+}
