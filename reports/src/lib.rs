@@ -23,5 +23,11 @@ pub trait Reporter {
     fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()>;
 }
 
+/// The name of the report for programs, which scripts read.
+pub const JSON: &str = "report.json";
+
+/// The files that every run writes, each with its format.
+pub const FILES: [(&str, &dyn Reporter); 1] = [(JSON, &json::Json)];
+
 #[cfg(test)]
 mod tests;
