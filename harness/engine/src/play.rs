@@ -3,10 +3,22 @@
 //! Owns the meaning of each step kind. Refuses to know what is right (`expect` steps only pace the play) and what the
 //! target is made of.
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tcpconform_model::{Call, CallResult, Errno, Flags, Poll, Segment, State};
 use thiserror::Error;
 
-use crate::case::{Endpoint, Operation, RelayRule};
-use crate::trace::{EndpointIdentity, Nanos, Source, TargetIdentity, What};
+use crate::case::{Case, Endpoint, Open, Operation, OperationCall, RelayRule, Step, StepKind, Topology};
+use crate::notation::{Numbers, Pattern};
+use crate::peer::Peer;
+use crate::run::Progress;
+use crate::trace::{
+    CallReturn, EndpointIdentity, Header, Nanos, Record, Sample, Source, StepIdentity, TargetIdentity, Trace, VERSION,
+    Waited, Way, What,
+};
+use crate::view::View;
+use crate::wire;
 
 /// A stack that can be played: a live kernel, or the model.
 ///
@@ -64,4 +76,431 @@ pub enum TargetError {
     /// Something of ours or of the machine failed; one sentence that names the operation and the errno.
     #[error("{0}")]
     Failed(String),
+}
+
+/// Plays `case` on `target`.
+///
+/// A wait that is not met ends the play: what would follow is no longer the case's situation. The judge decides what that means.
+pub fn play(case: &Case, target: &mut impl Target, progress: &dyn Fn(Progress)) -> Result<Trace, TargetError> {
+    let endpoints = target.endpoints();
+    let header = Header {
+        trace: VERSION,
+        tool: env!("CARGO_PKG_VERSION").to_string(),
+        case: case.id.clone(),
+        variant: case.variant.clone(),
+        purpose: case.purpose.clone(),
+        claims: case.claims.clone(),
+        requirements: case.requirements.clone(),
+        target: target.identity(),
+        topology: case.topology,
+        steps: case
+            .steps
+            .iter()
+            .map(|step| StepIdentity { place: step.place.clone(), text: step.text.clone() })
+            .collect(),
+        started_unix_ns: target.started_unix_ns(),
+        endpoints: endpoints.clone(),
+    };
+    let first = &endpoints[0];
+    let mut playing = Playing {
+        peer: Peer::new(first.remote, first.local, case.peer),
+        ends: endpoints.iter().map(|e| End::new(e.name)).collect(),
+        records: Vec::new(),
+        step: 0,
+        case,
+        target,
+        progress,
+    };
+    for (i, step) in case.steps.iter().enumerate() {
+        playing.step = i as u32;
+        if !playing.perform(step)? {
+            break;
+        }
+    }
+    playing.finish()?;
+    let mut records = playing.records;
+    records.sort_by_key(|record| record.at);
+    Ok(Trace { header, records })
+}
+
+/// How long opening the connection may take before the play gives up.
+const OPENING: Nanos = 5_000_000_000;
+/// The longest time between two looks at the state while nothing happens.
+const SAMPLE_EVERY_MAX: Nanos = 250_000_000;
+/// The shortest.
+const SAMPLE_EVERY_MIN: Nanos = 2_000_000;
+/// How long an accept is tried again while the kernel still works on the handshake.
+const RETRY_EVERY: Nanos = 1_000_000;
+/// Waits shorter than this are not worth a progress event.
+const WORTH_TELLING: Nanos = 200_000_000;
+
+/// A play in progress.
+struct Playing<'a, T: Target> {
+    case: &'a Case,
+    target: &'a mut T,
+    progress: &'a dyn Fn(Progress),
+    peer: Peer,
+    ends: Vec<End>,
+    records: Vec<Record>,
+    step: u32,
+}
+
+/// What the play keeps of one endpoint under test.
+struct End {
+    name: Endpoint,
+    view: View,
+    /// Segments emitted and not yet taken by an `expect`, with the numbers before each.
+    emitted: VecDeque<(Segment, Numbers)>,
+    /// The latest sample that says the same as the one recorded before it.
+    repeated: Option<Record>,
+    last_sample: Option<Sample>,
+}
+
+impl End {
+    fn new(name: Endpoint) -> End {
+        End { name, view: View::default(), emitted: VecDeque::new(), repeated: None, last_sample: None }
+    }
+}
+
+impl<T: Target> Playing<'_, T> {
+    /// One step; false when a wait was not met.
+    fn perform(&mut self, step: &Step) -> Result<bool, TargetError> {
+        let since = self.target.now();
+        let met = match &step.kind {
+            StepKind::Establish => self.establish(since + OPENING)?,
+            StepKind::Call { on, op, background } => {
+                self.call(*on, op, *background)?;
+                true
+            }
+            StepKind::Inject(injection) => {
+                let now = self.target.now();
+                let packet = self.peer.segment(injection, now, &self.ends[0].view);
+                self.inject(&packet)?;
+                true
+            }
+            StepKind::Expect { from, pattern, within } => {
+                let until = since + nanos(*within);
+                let met = self.wait(until, |playing| Ok(playing.take_match(*from, pattern)))?;
+                self.waited(since, met);
+                met
+            }
+            StepKind::Await { of, state, within } => {
+                let until = since + nanos(*within);
+                let met = self.wait(until, |playing| Ok(playing.sample(*of)? == *state))?;
+                self.waited(since, met);
+                met
+            }
+            StepKind::Poll { on, events, within } => {
+                let until = since + nanos(*within);
+                let met = self.wait(until, |playing| Ok(playing.poll(*on)?.has(*events)))?;
+                self.waited(since, met);
+                met
+            }
+            StepKind::Wait(duration) => {
+                let until = since + nanos(*duration);
+                self.wait(until, |_| Ok(false))?;
+                true
+            }
+            StepKind::Relay(rule) => {
+                self.target.relay(rule)?;
+                true
+            }
+        };
+        self.drain()?;
+        self.sample_all()?;
+        Ok(met)
+    }
+
+    /// Opens the connection; false when it did not come to that.
+    fn establish(&mut self, until: Nanos) -> Result<bool, TargetError> {
+        let since = self.target.now();
+        let met = match self.case.topology {
+            Topology::Crafted => self.establish_crafted(until)?,
+            Topology::TwoKernels => self.establish_two(until)?,
+        };
+        self.waited(since, met);
+        Ok(met)
+    }
+
+    fn establish_crafted(&mut self, until: Nanos) -> Result<bool, TargetError> {
+        let a = Endpoint::A;
+        match self.case.open {
+            Open::Active => {
+                self.socket_call(a, Call::Connect)?;
+                let mut syn = None;
+                let found = self.wait(until, |playing| {
+                    syn = playing.ends[0].emitted.pop_front().map(|(segment, _)| segment);
+                    Ok(syn.is_some_and(|s| s.has(Flags::SYN)))
+                })?;
+                let Some(syn) = syn.filter(|_| found) else { return Ok(false) };
+                let packet = self.peer.opening(Some(&syn), self.target.now(), &self.ends[0].view);
+                self.inject(&packet)?;
+                if !self.wait(until, |playing| Ok(playing.sample(a)? == State::Established))? {
+                    return Ok(false);
+                }
+                self.wait(until, |playing| Ok(playing.ends[0].emitted.pop_front().is_some()))?;
+                Ok(self.socket_call(a, Call::Connect)? == CallReturn::Value(0))
+            }
+            Open::Passive => {
+                self.socket_call(a, Call::Listen { backlog: 8 })?;
+                let packet = self.peer.opening(None, self.target.now(), &self.ends[0].view);
+                self.inject(&packet)?;
+                if !self.wait(until, |playing| Ok(playing.ends[0].emitted.pop_front().is_some()))? {
+                    return Ok(false);
+                }
+                let ack = crate::case::Injection {
+                    segment: crate::notation::parse_segment(".").expect("an ACK's notation"),
+                    damage: Vec::new(),
+                };
+                let packet = self.peer.segment(&ack, self.target.now(), &self.ends[0].view);
+                self.inject(&packet)?;
+                self.accept(a, until)
+            }
+        }
+    }
+
+    fn establish_two(&mut self, until: Nanos) -> Result<bool, TargetError> {
+        let (connects, listens) = match self.case.open {
+            Open::Active => (Endpoint::A, Endpoint::B),
+            Open::Passive => (Endpoint::B, Endpoint::A),
+        };
+        self.socket_call(listens, Call::Listen { backlog: 8 })?;
+        self.socket_call(connects, Call::Connect)?;
+        if !self.wait(until, |playing| Ok(playing.sample(connects)? == State::Established))? {
+            return Ok(false);
+        }
+        if self.socket_call(connects, Call::Connect)? != CallReturn::Value(0) || !self.accept(listens, until)? {
+            return Ok(false);
+        }
+        for end in &mut self.ends {
+            end.emitted.clear();
+        }
+        Ok(true)
+    }
+
+    /// `accept()`, again while the kernel is still at the handshake's last ACK.
+    fn accept(&mut self, on: Endpoint, until: Nanos) -> Result<bool, TargetError> {
+        if !self.wait(until, |playing| Ok(playing.sample(on)? == State::Established))? {
+            return Ok(false);
+        }
+        loop {
+            let result = self.socket_call(on, Call::Accept)?;
+            if matches!(result, CallReturn::Value(_)) {
+                return Ok(true);
+            }
+            let now = self.target.now();
+            if result != CallReturn::Error(Errno::AGAIN) || now >= until {
+                return Ok(false);
+            }
+            self.wait(now + RETRY_EVERY, |_| Ok(false))?;
+        }
+    }
+
+    fn socket_call(&mut self, on: Endpoint, call: Call) -> Result<CallReturn, TargetError> {
+        let op = Operation { descriptor: None, makes: None, call: OperationCall::Socket(call) };
+        let result = self.call(on, &op, false)?;
+        result.ok_or_else(|| TargetError::Failed(format!("{op} on {on} gave no result")))
+    }
+
+    /// Makes a call and records it with what happened meanwhile; the result where it is there already.
+    fn call(&mut self, on: Endpoint, op: &Operation, background: bool) -> Result<Option<CallReturn>, TargetError> {
+        if op.call == OperationCall::TcpInfo {
+            let seen = self.target.sample(on, Source::TcpInfo)?;
+            self.push(seen);
+            return Ok(None);
+        }
+        let seen = self.target.call(on, op, background)?;
+        let result = match &seen {
+            Some(Seen { what: What::Call(call), .. }) => Some(call.result),
+            Some(_) | None => None,
+        };
+        if let Some(seen) = seen {
+            self.push(seen);
+        }
+        self.drain()?;
+        Ok(result)
+    }
+
+    fn inject(&mut self, packet: &[u8]) -> Result<(), TargetError> {
+        self.target.inject(packet)?;
+        self.drain()
+    }
+
+    /// Takes the first emitted segment that fits, and forgets those before it.
+    fn take_match(&mut self, from: Endpoint, pattern: &Pattern) -> bool {
+        let end = self.end(from);
+        let found = end
+            .emitted
+            .iter()
+            .position(|(segment, numbers)| pattern.matches(segment, numbers, numbers.emitted()));
+        if let Some(i) = found {
+            end.emitted.drain(..=i);
+        }
+        found.is_some()
+    }
+
+    /// `poll()` once; recorded only when it says something new.
+    fn poll(&mut self, on: Endpoint) -> Result<Poll, TargetError> {
+        let op = Operation { descriptor: None, makes: None, call: OperationCall::Socket(Call::Poll) };
+        let Some(seen) = self.target.call(on, &op, false)? else { return Ok(Poll::default()) };
+        let What::Call(call) = &seen.what else { return Ok(Poll::default()) };
+        let result = call.result;
+        let said_before = self.records.iter().rev().find_map(|record| match &record.what {
+            What::Call(before) if before.on == on && before.op == op => Some(before.result),
+            What::Segment(_)
+            | What::Relay(_)
+            | What::Call(_)
+            | What::Sample(_)
+            | What::Transition(_)
+            | What::Waited(_)
+            | What::Trouble(_)
+            | What::End {} => None,
+        });
+        if said_before != Some(result) {
+            self.push(seen);
+        }
+        Ok(match result {
+            CallReturn::Events(events) => events,
+            CallReturn::Value(_) | CallReturn::Error(_) => Poll::default(),
+        })
+    }
+
+    /// Observes until `done` says so or `until` has come; looks at the states as often as things happen, and now and then in between.
+    fn wait(
+        &mut self,
+        until: Nanos,
+        mut done: impl FnMut(&mut Self) -> Result<bool, TargetError>,
+    ) -> Result<bool, TargetError> {
+        let mut told = false;
+        let mut every = SAMPLE_EVERY_MIN;
+        let met = loop {
+            self.drain()?;
+            if done(self)? {
+                break true;
+            }
+            let now = self.target.now();
+            if now >= until {
+                break false;
+            }
+            if !told && until - now > WORTH_TELLING {
+                told = true;
+                (self.progress)(Progress::Waiting { seconds_left: (until - now) as f64 / 1e9 });
+            }
+            match self.target.observe(until.min(now + every))? {
+                Some(seen) => {
+                    self.push(seen);
+                    every = SAMPLE_EVERY_MIN;
+                }
+                None => every = (every * 3 / 2).min(SAMPLE_EVERY_MAX),
+            }
+            self.drain()?;
+            self.sample_all()?;
+        };
+        if told {
+            (self.progress)(Progress::Active);
+        }
+        Ok(met)
+    }
+
+    /// Records what has been seen already.
+    fn drain(&mut self) -> Result<(), TargetError> {
+        while let Some(seen) = self.target.observe(0)? {
+            self.push(seen);
+        }
+        Ok(())
+    }
+
+    fn sample_all(&mut self) -> Result<(), TargetError> {
+        for i in 0..self.ends.len() {
+            let name = self.ends[i].name;
+            self.sample(name)?;
+        }
+        Ok(())
+    }
+
+    /// Asks for the state; recorded when it is new, and the last of a run of equal ones too.
+    fn sample(&mut self, of: Endpoint) -> Result<State, TargetError> {
+        let seen = self.target.sample(of, Source::SockDiag)?;
+        let step = self.step;
+        let What::Sample(sample) = &seen.what else {
+            self.push(seen);
+            return Ok(State::Closed);
+        };
+        let sample = sample.clone();
+        let state = sample.state;
+        let end = self.end(of);
+        if end.last_sample.as_ref().is_some_and(|last| says_the_same(last, &sample)) {
+            end.repeated = Some(Record { at: seen.at, step, what: seen.what });
+        } else {
+            let repeated = end.repeated.take();
+            end.last_sample = Some(sample);
+            self.records.extend(repeated);
+            self.push(seen);
+        }
+        Ok(state)
+    }
+
+    fn waited(&mut self, since: Nanos, met: bool) {
+        let at = self.target.now();
+        self.push(Seen { at, what: What::Waited(Waited { met, since }) });
+    }
+
+    fn push(&mut self, seen: Seen) {
+        if let What::Segment(segment) = &seen.what
+            && let Ok(packet) = wire::parse(&segment.packet)
+        {
+            let way = segment.way;
+            let end = self.end(segment.on);
+            let before = end.view;
+            // A packet that is damaged on purpose tells the connection nothing.
+            if packet.checksum_ok || way == Way::Out {
+                end.view.follow(way, &packet.segment);
+            }
+            if way == Way::Out {
+                let numbers = if before.opened() { *before.numbers() } else { *end.view.numbers() };
+                end.emitted.push_back((packet.segment, numbers));
+            }
+        }
+        self.records.push(Record { at: seen.at, step: self.step, what: seen.what });
+    }
+
+    fn end(&mut self, name: Endpoint) -> &mut End {
+        let i = self.ends.iter().position(|end| end.name == name).unwrap_or(0);
+        &mut self.ends[i]
+    }
+
+    /// The last samples, and the record that ends the trace.
+    fn finish(&mut self) -> Result<(), TargetError> {
+        self.drain()?;
+        self.sample_all()?;
+        for end in &mut self.ends {
+            self.records.extend(end.repeated.take());
+        }
+        let at = self.target.now();
+        self.push(Seen { at, what: What::End {} });
+        Ok(())
+    }
+}
+
+/// Whether two samples differ in nothing but their times.
+fn says_the_same(a: &Sample, b: &Sample) -> bool {
+    let timer = |sample: &Sample| sample.timer.map(|timer| (timer.kind, timer.retransmits));
+    a.state == b.state
+        && timer(a) == timer(b)
+        && a.receive_queue == b.receive_queue
+        && a.send_queue == b.send_queue
+}
+
+fn nanos(duration: Duration) -> Nanos {
+    Nanos::try_from(duration.as_nanos()).unwrap_or(Nanos::MAX / 2)
+}
+
+impl From<CallResult> for CallReturn {
+    fn from(result: CallResult) -> CallReturn {
+        match result {
+            CallResult::Value(value) => CallReturn::Value(value),
+            CallResult::Events(events) => CallReturn::Events(events),
+            CallResult::Error(errno) => CallReturn::Error(errno),
+        }
+    }
 }

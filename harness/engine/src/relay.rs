@@ -3,15 +3,27 @@
 //! Owns the rules of a case and their counts. Refuses to know sockets and clocks: frames and times come in, deliveries
 //! go out.
 
-use crate::case::{Endpoint, RelayRule};
-use crate::trace::{EndpointIdentity, Fate, Nanos};
+use std::net::SocketAddr;
+
+use crate::case::{Endpoint, RelayAction, RelayRule};
+use crate::notation::SegmentText;
+use crate::trace::{EndpointIdentity, Fate, Nanos, Way};
+use crate::view::View;
+use crate::wire::{self, Packet};
 
 /// The middle of one case.
 #[derive(Debug)]
 pub struct Middle {
-    endpoints: Vec<EndpointIdentity>,
-    rules: Vec<(RelayRule, u32)>,
+    addresses: Vec<(Endpoint, SocketAddr)>,
+    views: Vec<(Endpoint, View)>,
+    rules: Vec<Counted>,
     held: Vec<(Endpoint, Vec<u8>)>,
+}
+
+#[derive(Debug)]
+struct Counted {
+    rule: RelayRule,
+    left: Option<u32>,
 }
 
 /// What becomes of one frame.
@@ -30,4 +42,104 @@ pub struct Delivery {
     pub at: Nanos,
     /// The packet.
     pub packet: Vec<u8>,
+}
+
+impl Middle {
+    /// A middle that passes everything on.
+    pub fn new(endpoints: &[EndpointIdentity]) -> Middle {
+        Middle {
+            addresses: endpoints.iter().map(|e| (e.name, e.local)).collect(),
+            views: endpoints.iter().map(|e| (e.name, View::default())).collect(),
+            rules: Vec::new(),
+            held: Vec::new(),
+        }
+    }
+
+    /// From now on frames that fit `rule` are treated so; of several rules that fit the oldest counts.
+    pub fn add(&mut self, rule: &RelayRule) {
+        self.rules.push(Counted { rule: rule.clone(), left: rule.times });
+    }
+
+    /// Decides on a packet that `from` emitted at `at`.
+    pub fn treat(&mut self, from: Endpoint, at: Nanos, packet: Vec<u8>) -> Treatment {
+        let Ok(parsed) = wire::parse(&packet) else {
+            return pass(at, packet);
+        };
+        let Some((_, view)) = self.views.iter_mut().find(|(name, _)| *name == from) else {
+            return pass(at, packet);
+        };
+        let before = *view;
+        view.follow(Way::Out, &parsed.segment);
+        // Relative numbers hold from the segment that sets them on, the SYN itself included.
+        let numbers = if before.opened() { *before.numbers() } else { *view.numbers() };
+        let chosen = self.rules.iter_mut().find(|counted| {
+            counted.rule.from == from
+                && counted.left != Some(0)
+                && counted.rule.pattern.matches(&parsed.segment, &numbers, numbers.emitted())
+        });
+        let action = chosen.map(|counted| {
+            counted.left = counted.left.map(|n| n - 1);
+            counted.rule.action.clone()
+        });
+        if let Some((_, view)) = self.views.iter_mut().find(|(name, _)| *name == from.other()) {
+            view.follow(Way::In, &parsed.segment);
+        }
+        let mut treatment = match action {
+            None => pass(at, packet),
+            Some(RelayAction::Drop) => Treatment { act: Some(Fate::Dropped), deliver: Vec::new() },
+            Some(RelayAction::Delay(by)) => {
+                let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+                let deliver = vec![Delivery { at: at.saturating_add(by), packet }];
+                Treatment { act: Some(Fate::Delayed(by)), deliver }
+            }
+            Some(RelayAction::Duplicate(copies)) => {
+                let deliver = (0..copies).map(|_| Delivery { at, packet: packet.clone() }).collect();
+                Treatment { act: Some(Fate::Duplicated(copies)), deliver }
+            }
+            Some(RelayAction::Swap) => {
+                self.held.push((from, packet));
+                return Treatment { act: Some(Fate::Swapped), deliver: Vec::new() };
+            }
+            Some(RelayAction::Rewrite(text)) => {
+                let packet = self.rewrite(from, &parsed, &packet, &text);
+                Treatment { act: Some(Fate::Rewritten), deliver: vec![Delivery { at, packet }] }
+            }
+        };
+        if !treatment.deliver.is_empty() {
+            let due = self.held.iter().position(|(held_from, _)| *held_from == from);
+            if let Some(i) = due {
+                let (_, packet) = self.held.remove(i);
+                treatment.deliver.push(Delivery { at, packet });
+            }
+        }
+        treatment
+    }
+
+    /// The packet with the fields changed that the text names; flags are always taken from it.
+    fn rewrite(&self, from: Endpoint, parsed: &Packet, packet: &[u8], text: &SegmentText) -> Vec<u8> {
+        let numbers = self.views.iter().find(|(name, _)| *name == from).map_or_else(Default::default, |(_, v)| *v.numbers());
+        let bases = numbers.emitted();
+        let mut segment = parsed.segment;
+        segment.flags = text.flags;
+        if let Some(seq) = &text.seq {
+            segment.seq = seq.resolve(&numbers, bases.seq);
+        }
+        if let Some(ack) = &text.ack {
+            segment.ack = ack.resolve(&numbers, bases.ack);
+        }
+        if let Some(wnd) = text.wnd {
+            segment.wnd = wnd;
+        }
+        if let Some(urg) = text.urg {
+            segment.urg = urg;
+        }
+        let payload = &packet[packet.len() - parsed.segment.data_len as usize..];
+        let to = self.addresses.iter().find(|(name, _)| *name == from.other());
+        let destination = to.map_or(parsed.destination, |(_, address)| *address);
+        wire::craft(parsed.source, destination, &segment, &wire::encode_options(&segment.options), payload)
+    }
+}
+
+fn pass(at: Nanos, packet: Vec<u8>) -> Treatment {
+    Treatment { act: None, deliver: vec![Delivery { at, packet }] }
 }
