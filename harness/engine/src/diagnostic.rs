@@ -143,16 +143,28 @@ pub fn one_of<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str> + Clone)
 
 /// The name of `names` that `wrong` was probably meant to be; `None` when none is near.
 pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = wrong.chars().count().div_ceil(3).min(4);
-    names.into_iter().map(|name| (distance(wrong, name), name)).filter(|(d, _)| *d <= limit).min().map(|(_, name)| name)
+    names.into_iter().filter_map(|name| Some((nearness(wrong, name)?, name))).min().map(|(_, name)| name)
 }
 
-/// Edits (insert, delete, change, swap of neighbours) between two names; case and `-`, `_`, `.` count for nothing.
+/// How many edits away the name is; `None` when it is not near.
+pub(crate) fn nearness(wrong: &str, name: &str) -> Option<usize> {
+    let limit = match wrong.chars().count() {
+        0..3 => 0,
+        length => length.div_ceil(3).min(4),
+    };
+    Some(distance(wrong, name)).filter(|edits| *edits <= limit)
+}
+
+/// Edits (insert, delete, change, swap of neighbours) between two names; case and `-`, `_`, `.` count for nothing, and
+/// the rest of a name that was begun counts one.
 fn distance(a: &str, b: &str) -> usize {
     let plain = |text: &str| -> Vec<char> {
         text.chars().take(64).filter(|c| !matches!(c, '-' | '_' | '.')).map(|c| c.to_ascii_lowercase()).collect()
     };
     let (a, b) = (plain(a), plain(b));
+    if a.len() >= 4 && b.len() > a.len() && b.starts_with(&a) {
+        return 1;
+    }
     let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
     for i in 1..=a.len() {
         let mut row = vec![i];
@@ -177,6 +189,8 @@ mod tests {
     fn near_names_are_found_and_far_ones_are_not() {
         assert_eq!(nearest("rcv.next", ["snd.nxt", "rcv.nxt", "rcv.wnd"]), Some("rcv.nxt"));
         assert_eq!(nearest("FIN_WAIT_2", ["FIN-WAIT-1", "FIN-WAIT-2"]), Some("FIN-WAIT-2"));
+        assert_eq!(nearest("tcp_fin", ["tcp_ecn", "tcp_fin_timeout"]), Some("tcp_fin_timeout"));
+        assert_eq!(nearest("c", ["a", "b"]), None);
         assert_eq!(nearest("banana", ["close", "shutdown"]), None);
     }
 }

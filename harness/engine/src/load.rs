@@ -49,6 +49,11 @@ pub fn load_text(id: &str, file: &str, bytes: &[u8]) -> Result<Vec<Case>, Diagno
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(file, bytes, error.valid_up_to()))?;
     let source = Arc::new(Source { file: file.to_string(), text: text.to_string() });
+    if let Some((at, c)) = source.text.char_indices().find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+    {
+        let message = format!("control character U+{:04X}", u32::from(c));
+        return Err(Diagnostic::at(&source, at..at + c.len_utf8(), &message, Some("plain text")).into());
+    }
     let tree = tree::parse(&source)?;
     let raw = shape::read(&source, &tree)?;
     let mut complaints = Complaints::new(&source);

@@ -8,7 +8,7 @@ use globset::GlobBuilder;
 use thiserror::Error;
 
 use crate::case::Case;
-use crate::diagnostic::{Diagnostics, nearest};
+use crate::diagnostic::{Diagnostics, nearness};
 use crate::load::{load_path, merge};
 
 const CLAIM: &str = "claim:";
@@ -92,19 +92,18 @@ fn select_one(catalogue: &[Case], selector: &str) -> Result<Vec<Case>, SelectErr
     Err(SelectError::Unknown { selector: selector.into(), near: near(catalogue, selector) })
 }
 
-/// Names like the wrong one: near as a whole, or near in the last part.
+/// The names nearest to the wrong one, as a whole or in the last part.
 fn near(catalogue: &[Case], wrong: &str) -> Vec<String> {
     let last = |name: &str| name.rsplit('/').next().unwrap_or(name).to_string();
+    let edits = |name: &str| {
+        let parts = nearness(&last(wrong), &last(name)).filter(|_| !wrong.contains('/'));
+        nearness(wrong, name).into_iter().chain(parts).min()
+    };
     let wants_variant = wrong.contains('@');
-    let mut names: Vec<String> =
-        catalogue.iter().map(|case| if wants_variant { case.name() } else { case.id.clone() }).collect();
-    names.dedup();
-    names.retain(|name| {
-        nearest(wrong, [name.as_str()]).is_some()
-            || nearest(&last(wrong), [last(name).as_str()]).is_some()
-            || name.contains(wrong)
-    });
-    names.sort_by_key(|name| usize::from(nearest(wrong, [name.as_str()]).is_none()));
-    names.truncate(NEAR_MAX);
-    names
+    let names = catalogue.iter().map(|case| if wants_variant { case.name() } else { case.id.clone() });
+    let mut near: Vec<(usize, String)> = names.filter_map(|name| Some((edits(&name)?, name))).collect();
+    near.sort();
+    near.dedup();
+    let best = near.first().map(|(edits, _)| *edits);
+    near.into_iter().filter(|(edits, _)| Some(*edits) == best).map(|(_, name)| name).take(NEAR_MAX).collect()
 }

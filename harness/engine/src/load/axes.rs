@@ -125,6 +125,11 @@ fn axis(name: &str, values: &RawAxis, node: &Node, complaints: &Complaints<'_>) 
         complaints.push(value_node.span.clone(), &format!("axis `{name}` has no values"), "at least one value");
         return None;
     }
+    if pairs.len() > VARIANTS_MAX {
+        let message = format!("axis `{name}` has {} values", pairs.len());
+        complaints.push(key.span.clone(), &message, &format!("at most {VARIANTS_MAX}"));
+        return None;
+    }
     let mut good = true;
     for (i, (value, _)) in pairs.iter().enumerate() {
         let at = value_node.entry(value).map_or_else(|| value_node.item(i), |(key, _)| key).span.clone();

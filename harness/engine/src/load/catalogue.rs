@@ -31,16 +31,17 @@ pub fn catalogue(root: &Path) -> Result<Vec<Case>, Diagnostics> {
     finish(cases, complaints)
 }
 
-/// The same of files compiled in: each with its path below the root.
-pub fn catalogue_embedded(files: &[(&str, &str)]) -> Result<Vec<Case>, Diagnostics> {
+/// The same of files compiled in: each with its path below the root, and its bytes.
+pub fn catalogue_embedded<P: AsRef<str>, B: AsRef<[u8]>>(files: &[(P, B)]) -> Result<Vec<Case>, Diagnostics> {
     let (mut cases, mut complaints) = (Vec::new(), Vec::new());
-    for (path, text) in files {
-        if !path.ends_with(".yaml") || NOT_CASES.contains(path) {
+    for (path, bytes) in files {
+        let path = path.as_ref();
+        if !path.ends_with(".yaml") || NOT_CASES.contains(&path) {
             continue;
         }
         let id = path.trim_end_matches(".yaml");
         let file = format!("{ROOT_NAME}/{path}");
-        collect(check_id(id, &file).and_then(|()| load_text(id, &file, text.as_bytes())), &mut cases, &mut complaints);
+        collect(check_id(id, &file).and_then(|()| load_text(id, &file, bytes.as_ref())), &mut cases, &mut complaints);
     }
     finish(cases, complaints)
 }

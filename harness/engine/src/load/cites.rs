@@ -1,6 +1,5 @@
 //! Requirements and claims: the form of what a case says it is about.
 
-use crate::diagnostic::one_of;
 use crate::load::sysctl;
 use crate::notation::NotationError;
 
@@ -15,10 +14,7 @@ pub(super) fn check_cite(text: &str) -> Result<(), NotationError> {
         ["RFC", number] if is_rfc_number(number) => Ok(()),
         ["RFC", number, section] if is_rfc_number(number) && (is_section(section) || is_requirement(section)) => Ok(()),
         ["Linux", "sysctl", name] if sysctl::find(name).is_some() => Ok(()),
-        ["Linux", "sysctl", name] => complain(
-            format!("unknown sysctl `{name}`"),
-            &one_of(name, sysctl::names()).chars().take(200).collect::<String>(),
-        ),
+        ["Linux", "sysctl", name] => complain(format!("unknown sysctl `{name}`"), &sysctl::expected(name)),
         ["Linux", function] if is_function(function) || is_manual_page(function) => Ok(()),
         _ => complain(format!("`{text}` cites nothing"), CITES_EXPECTED),
     }

@@ -158,7 +158,7 @@ impl Sockets {
 
     /// Whether the descriptor (or, with `process`, the child) of this name can be used; complains when not.
     fn held(&mut self, context: &Context<'_, '_>, node: &Node, on: Endpoint, name: &str, process: bool) -> bool {
-        let shown = if name.is_empty() { "the socket's first descriptor".to_string() } else { format!("`{name}`") };
+        let shown = if name.is_empty() { "the first descriptor".to_string() } else { format!("`{name}`") };
         let first = if name.is_empty() { Some(Held::Open) } else { None };
         let held = self.end(on).descriptors.get(name).copied().or(first);
         let (message, expected) = match (held, process) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::template::{Expanded, expand};
 use super::tree::Node;
 use crate::case::Case;
-use crate::diagnostic::{Diagnostic, Diagnostics, Source};
+use crate::diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Source};
 use crate::notation::NotationError;
 
 /// No step waits longer.
@@ -29,11 +29,19 @@ impl<'s> Complaints<'s> {
 
     /// Notes one, once.
     pub(super) fn push(&self, span: Range<usize>, message: &str, expected: &str) {
-        let diagnostic = Diagnostic::at(self.source, span.clone(), message, Some(expected));
         let mut found = self.found.borrow_mut();
+        if found.len() == DIAGNOSTICS_MAX {
+            return;
+        }
+        let diagnostic = Diagnostic::at(self.source, span.clone(), message, Some(expected));
         if !found.iter().any(|(_, known)| *known == diagnostic) {
             found.push((span, diagnostic));
         }
+    }
+
+    /// Whether there is nothing to complain about so far.
+    pub(super) fn none(&self) -> bool {
+        self.found.borrow().is_empty()
     }
 
     /// `file:line:column`.
@@ -122,7 +130,7 @@ impl Context<'_, '_> {
         self.parse(node, text, |text| match text.parse::<u64>() {
             Ok(n) if (min..=max).contains(&n) => Ok(n),
             Ok(_) => Err(whole(text, format!("`{text}` is out of range"), &expected)),
-            Err(_) => Err(whole(text, format!("`{text}` is not a number in range"), &expected)),
+            Err(_) => Err(whole(text, format!("`{text}` is not such a number"), &expected)),
         })
     }
 
@@ -160,6 +168,7 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         "ms" => 1_000_000,
         "s" => 1_000_000_000,
         "m" => 60_000_000_000,
+        _ if number.is_empty() => return Err(format!("`{text}` is not a duration")),
         "" => return Err(format!("`{text}` has no unit")),
         other => return Err(format!("`{other}` is not a unit")),
     };

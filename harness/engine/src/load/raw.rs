@@ -26,7 +26,7 @@ pub(super) struct RawCase {
 }
 
 #[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping with mss, wscale and win")]
 pub(super) struct RawPeer {
     pub(super) mss: Option<Text>,
     pub(super) wscale: Option<Text>,
@@ -102,7 +102,7 @@ pub(super) struct RawFrames {
 }
 
 #[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping with frames and by, as in `{frames: F., by: 100ms}`")]
 pub(super) struct RawDelay {
     pub(super) frames: Text,
     pub(super) by: Text,
@@ -120,7 +120,7 @@ pub(super) struct RawDuplicate {
 }
 
 #[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping with frames and to, as in `{frames: F., to: R}`")]
 pub(super) struct RawRewrite {
     pub(super) frames: Text,
     pub(super) to: Text,

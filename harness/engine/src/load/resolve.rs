@@ -8,13 +8,17 @@ use super::cites::{check_cite, check_claim};
 use super::consistency::Sockets;
 use super::context::{Choice, Complaints, Context};
 use super::raw::{RawCase, Text};
-use super::steps::Steps;
+use super::steps::{Steps, count_steps};
 use super::tree::Node;
 use super::{context, sysctl};
 use crate::case::{Case, IpVersion, Open, PeerOptions, Topology};
 use crate::diagnostic::one_of;
 
 const PURPOSE_MAX: usize = 300;
+/// Most entries of a list other than the steps.
+const LIST_MAX: usize = 64;
+/// Most steps, those of all branches counted.
+const STEPS_MAX: usize = 300;
 const MTU_MIN: u64 = 576;
 /// RFC 8200 section 5.
 const MTU_MIN_IPV6: u64 = 1280;
@@ -32,6 +36,9 @@ pub(super) fn resolve(id: &str, raw: &RawCase, tree: &Node, complaints: &mut Com
     let complaints = &*complaints;
     let used = RefCell::new(BTreeSet::new());
     let outside = Context { complaints, choices: &[], used: &used };
+    if !sizes_fit(raw, tree, complaints) {
+        return Vec::new();
+    }
     check_purpose(raw, tree, complaints);
     let claims = checked(&outside, &raw.claims, tree.get("claims"), check_claim);
     let requirements = checked(&outside, &raw.cites, tree.get("cites"), check_cite);
@@ -67,7 +74,10 @@ pub(super) fn resolve(id: &str, raw: &RawCase, tree: &Node, complaints: &mut Com
         cases.push(variant(case, raw, tree, &context, &axes));
     }
     check_peer_is_there(raw, tree, &outside, &cases);
-    check_axes_are_used(tree, &outside, &axes);
+    // What is wrong already may be why an axis looks unused.
+    if complaints.none() {
+        check_axes_are_used(tree, &outside, &axes);
+    }
     cases
 }
 
@@ -87,6 +97,10 @@ fn variant(mut case: Case, raw: &RawCase, tree: &Node, context: &Context<'_, '_>
     steps.add_all(&raw.steps, tree.get("steps"));
     case.steps = steps.steps;
     let node = tree.entry("steps").map_or(tree, |(key, _)| key);
+    // A step that is wrong may be the one that waits.
+    if !context.complaints.none() {
+        return case;
+    }
     if case.steps.is_empty() {
         context.complain(node, "a case without steps", "at least one step");
     } else if !sockets.waits() {
@@ -97,6 +111,26 @@ fn variant(mut case: Case, raw: &RawCase, tree: &Node, context: &Context<'_, '_>
         );
     }
     case
+}
+
+/// Every list has a limit, so that a wrong file is refused soon.
+fn sizes_fit(raw: &RawCase, tree: &Node, complaints: &Complaints<'_>) -> bool {
+    let lists = [
+        ("claims", raw.claims.len(), LIST_MAX),
+        ("cites", raw.cites.len(), LIST_MAX),
+        ("sysctls", raw.sysctls.0.len(), LIST_MAX),
+        ("variants", raw.variants.0.len(), LIST_MAX),
+        ("steps", count_steps(&raw.steps), STEPS_MAX),
+    ];
+    let mut fit = true;
+    for (name, count, max) in lists {
+        if count > max {
+            let at = tree.entry(name).map_or(tree, |(key, _)| key).span.clone();
+            complaints.push(at, &format!("{count} are too many"), &format!("at most {max}"));
+            fit = false;
+        }
+    }
+    fit
 }
 
 fn check_purpose(raw: &RawCase, tree: &Node, complaints: &Complaints<'_>) {
@@ -176,14 +210,14 @@ fn sysctls(raw: &RawCase, tree: &Node, context: &Context<'_, '_>) -> BTreeMap<St
     for (name, value) in &raw.sysctls.0 {
         let Some((key, value_node)) = node.entry(name) else { continue };
         let Some(kind) = sysctl::find(name) else {
-            let near = crate::diagnostic::nearest(name, sysctl::names());
-            let expected = match near {
-                Some(near) => format!("a TCP sysctl below net.ipv4; did you mean `{near}`?"),
-                None => "a TCP sysctl below net.ipv4, as in `tcp_fin_timeout`".to_string(),
-            };
-            context.complain(key, &format!("unknown sysctl `{name}`"), &expected);
+            context.complain(key, &format!("unknown sysctl `{name}`"), &sysctl::expected(name));
             continue;
         };
+        if kind == sysctl::Kind::Global {
+            let expected = "a sysctl that each network namespace has for itself";
+            context.complain(key, &format!("`{name}` is the whole kernel's and cannot be set for a case"), expected);
+            continue;
+        }
         let checked = context.parse(value_node, &value.0, |text| match sysctl::check(kind, text) {
             Ok(()) => Ok(text.to_string()),
             Err(expected) => Err(context::whole(text, format!("`{text}` is not a value of {name}"), &expected)),

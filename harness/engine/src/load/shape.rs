@@ -7,7 +7,7 @@ use serde_path_to_error::{Path, Segment, Track};
 
 use super::raw::RawCase;
 use super::tree::{Node, NodeKind};
-use crate::diagnostic::{Diagnostic, Diagnostics, Source, nearest};
+use crate::diagnostic::{Diagnostic, Diagnostics, Source, one_of};
 
 /// Reads the document's keys and types; stops at the first that is wrong.
 pub(super) fn read(source: &Arc<Source>, tree: &Node) -> Result<RawCase, Diagnostics> {
@@ -47,8 +47,9 @@ impl Fault {
             };
         }
         if let Some(name) = quoted(what, "unknown variant ") {
+            let what = if said.contains("`establish`") { "step" } else { "damage" };
             return Fault {
-                message: format!("`{name}` is not known here"),
+                message: format!("unknown {what} `{name}`"),
                 expected: named(name, expected),
                 key: Some(name.into()),
             };
@@ -83,31 +84,23 @@ fn quoted<'a>(text: &'a str, lead: &str) -> Option<&'a str> {
 
 /// The names that serde lists, with the near one.
 fn named(wrong: &str, expected: Option<&str>) -> Option<String> {
-    let expected = expected?;
-    let names: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-    let list = expected.strip_prefix("one of ").unwrap_or(expected);
-    Some(match nearest(wrong, names) {
-        Some(near) => format!("{list}; did you mean `{near}`?"),
-        None => list.to_string(),
-    })
+    let names: Vec<&str> = expected?.split('`').skip(1).step_by(2).collect();
+    Some(one_of(wrong, names))
 }
 
 /// Serde's words in those of YAML.
 fn plain(text: &str) -> String {
-    let words = [
-        ("sequence", "a list"),
-        ("a a list", "a list"),
-        ("unit variant", "no value"),
-        ("newtype variant", "a value"),
-        ("unit value", "no value"),
-        ("unit", "no value"),
-        ("a map", "a mapping"),
-        ("struct RawCase", "a case"),
-    ];
-    if text == "map" {
-        return "a mapping".into();
+    match text {
+        "sequence" | "a sequence" => "a list".into(),
+        "map" | "a map" => "a mapping".into(),
+        "unit value" | "unit variant" | "unit" => "no value".into(),
+        "newtype variant" => "a value".into(),
+        _ => match text.split_once(' ') {
+            Some(("string", quoted)) => format!("the text {quoted}"),
+            Some(("integer" | "boolean", quoted)) => quoted.to_string(),
+            Some(_) | None => text.to_string(),
+        },
     }
-    words.iter().fold(text.to_string(), |text, (word, better)| text.replace(word, better))
 }
 
 /// The bytes at fault, and how deep they stand.

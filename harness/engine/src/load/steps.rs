@@ -16,10 +16,31 @@ use crate::notation::{NotationError, parse_operation, parse_pattern, parse_poll,
 
 /// How long a step waits that does not say it.
 const WITHIN_DEFAULT: Duration = Duration::from_secs(1);
-const STEPS_MAX: usize = 200;
 const TIMES_MAX: u64 = 1_000_000;
 const COPIES_MAX: u64 = 100;
 const ENDPOINTS: [(&str, Endpoint); 2] = [("a", Endpoint::A), ("b", Endpoint::B)];
+
+/// How many steps there are, those of all branches counted.
+pub(super) fn count_steps(raw: &[RawStep]) -> usize {
+    raw.iter()
+        .map(|step| match step {
+            RawStep::When(branches) => branches.0.iter().map(|(_, steps)| 1 + count_steps(steps)).sum(),
+            RawStep::Establish
+            | RawStep::A(_)
+            | RawStep::B(_)
+            | RawStep::Expect(_)
+            | RawStep::Inject(_)
+            | RawStep::State(_)
+            | RawStep::Poll(_)
+            | RawStep::Wait(_)
+            | RawStep::Drop(_)
+            | RawStep::Delay(_)
+            | RawStep::Duplicate(_)
+            | RawStep::Swap(_)
+            | RawStep::Rewrite(_) => 1,
+        })
+        .sum()
+}
 
 /// The steps of one variant, as they come.
 pub(super) struct Steps<'v, 'c, 's> {
@@ -47,9 +68,6 @@ impl Steps<'_, '_, '_> {
                 self.branch(value, steps, when);
             }
             return;
-        }
-        if self.steps.len() == STEPS_MAX {
-            self.context.complain(node, "too many steps", &format!("at most {STEPS_MAX}"));
         }
         let Some(kind) = self.kind(raw, node) else { return };
         self.sockets.check(self.context, node, &kind);

@@ -2,6 +2,8 @@
 //!
 //! From Documentation/networking/ip-sysctl.rst and the `extra1`/`extra2` limits of net/ipv4/sysctl_net_ipv4.c.
 
+use crate::diagnostic::nearest;
+
 /// What a sysctl holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -127,9 +129,12 @@ pub(super) fn find(name: &str) -> Option<Kind> {
     TABLE.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
 }
 
-/// All names.
-pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
-    TABLE.iter().map(|(name, _)| *name)
+/// What is said of a name that is not in the table.
+pub(super) fn expected(wrong: &str) -> String {
+    match nearest(wrong, TABLE.iter().map(|(name, _)| *name)) {
+        Some(near) => format!("a TCP sysctl below net.ipv4; did you mean `{near}`?"),
+        None => "a TCP sysctl below net.ipv4, as in `tcp_fin_timeout`".to_string(),
+    }
 }
 
 /// Checks a value; the error is what was expected.

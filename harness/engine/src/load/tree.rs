@@ -1,5 +1,6 @@
 //! YAML syntax: one document as a tree whose every node knows its bytes, and the refusal of what cases must not use.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,6 +10,8 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 
 /// Deeper nesting is refused.
 const DEPTH_MAX: usize = 32;
+
+const ALIAS_EXPECTED: &str = "a plain value; a text that starts with `*` in quotes";
 
 /// A node of the document.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,6 +99,9 @@ impl<'s> Reader<'s> {
                 (Event::StreamEnd | Event::DocumentEnd, _) => {
                     return Err(self.complain(0..0, "the file is empty", "a case: purpose, cites, steps"));
                 }
+                (Event::Scalar(text, ScalarStyle::Plain, 0, None), _) if matches!(&*text, "" | "~") => {
+                    return Err(self.complain(0..0, "the file is empty", "a case: purpose, cites, steps"));
+                }
                 (first, span) => {
                     let root = self.node(first, span, 0)?;
                     self.end_of_document()?;
@@ -159,7 +165,7 @@ impl<'s> Reader<'s> {
                 self.plain(anchor, tag.is_some(), &range)?;
                 self.mapping(range, depth)
             }
-            Event::Alias(_) => Err(self.complain(range, "an alias", "the value itself: `*name` is not used in cases")),
+            Event::Alias(_) => Err(self.complain(range, "an alias", ALIAS_EXPECTED)),
             Event::Nothing
             | Event::StreamStart
             | Event::StreamEnd
@@ -172,6 +178,7 @@ impl<'s> Reader<'s> {
 
     fn mapping(&mut self, range: Range<usize>, depth: usize) -> Result<Node, Diagnostic> {
         let mut entries: Vec<(Node, Node)> = Vec::new();
+        let mut lines: HashMap<String, usize> = HashMap::new();
         loop {
             let (event, span) = self.next()?;
             if event == Event::MappingEnd {
@@ -184,8 +191,8 @@ impl<'s> Reader<'s> {
                 None => return Err(self.complain(key.span, "a key that is not a name", "a name")),
                 Some("<<") => return Err(self.complain(key.span, "a merge key", "the keys themselves")),
                 Some(name) => {
-                    if let Some((first, _)) = entries.iter().find(|(k, _)| k.text() == Some(name)) {
-                        let line = self.source.line_and_column(first.span.start).0;
+                    if let Some(first) = lines.insert(name.to_string(), key.span.start) {
+                        let line = self.source.line_and_column(first).0;
                         let message = format!("key `{name}` given twice; it stands in line {line} already");
                         return Err(self.complain(key.span.clone(), &message, "each key once"));
                     }
@@ -217,12 +224,24 @@ impl<'s> Reader<'s> {
     /// No anchor, no tag.
     fn plain(&self, anchor: usize, tag: bool, range: &Range<usize>) -> Result<(), Diagnostic> {
         if anchor != 0 {
-            return Err(self.complain(range.clone(), "an anchor", "a plain value: `&name` is not used in cases"));
+            let span = self.mark_before('&', range);
+            return Err(self.complain(span, "an anchor", "a plain value; a text that starts with `&` in quotes"));
         }
         if tag {
-            return Err(self.complain(range.clone(), "a tag", "a plain value: `!tag` is not used in cases"));
+            let span = self.mark_before('!', range);
+            return Err(self.complain(span, "a tag", "a plain value; a text that starts with `!` in quotes"));
         }
         Ok(())
+    }
+
+    /// The word before a node that starts with this mark.
+    fn mark_before(&self, mark: char, range: &Range<usize>) -> Range<usize> {
+        let before = self.source.text[..range.start].trim_end();
+        let word = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+        match before[word..].find(mark) {
+            Some(at) => word + at..before.len(),
+            None => range.clone(),
+        }
     }
 
     fn syntax(&self, error: &ScanError) -> Diagnostic {
@@ -233,6 +252,9 @@ impl<'s> Reader<'s> {
         if let Some(tab) = line[..indentation].find('\t') {
             let tab = line_start + tab;
             return self.complain(tab..tab + 1, "a tab in the indentation", "spaces");
+        }
+        if self.source.text[at..].starts_with('*') {
+            return self.complain(at..at + 1, "an alias", ALIAS_EXPECTED);
         }
         self.complain(
             at..at,
