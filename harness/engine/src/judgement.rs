@@ -26,8 +26,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// All, in the order of `report.json`'s totals.
-    pub const ALL: [Verdict; 5] =
-        [Verdict::Pass, Verdict::Inconclusive, Verdict::Fail, Verdict::Error, Verdict::Skip];
+    pub const ALL: [Verdict; 5] = [Verdict::Pass, Verdict::Inconclusive, Verdict::Fail, Verdict::Error, Verdict::Skip];
 
     /// The word used in reports.
     pub const fn name(self) -> &'static str {

@@ -5,8 +5,10 @@
 
 pub mod case;
 pub mod diagnostic;
+pub mod judge;
 pub mod judgement;
 pub mod load;
+pub mod model_target;
 pub mod notation;
 pub mod peer;
 pub mod play;

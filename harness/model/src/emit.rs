@@ -13,7 +13,7 @@ use crate::calls::opened;
 use crate::event::{Event, Timeout, Transition};
 use crate::profile::Profile;
 use crate::rule::{RuleRef, rules};
-use crate::segment::{Flags, Segment, Seq};
+use crate::segment::{Flags, Segment, Seq, Timestamps};
 use crate::state::State;
 use crate::step::{Work, pending, step};
 use crate::tcb::{AckBy, EmissionKind, InFlight, RetransmitKind, Tcb};
@@ -347,20 +347,63 @@ fn fits_agreement(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -
     Ok(())
 }
 
-/// Records a segment that the model itself plays: what `explain` does for the first emission owed.
-pub fn emitted(tcb: &Tcb, at: Nanos, window: u16, clock: u32, iss: Seq) -> Option<Segment> {
-    let owed = tcb.owed.first()?;
-    concrete(tcb, owed.kind, window, clock, iss, at)
+/// What a stack that plays the model puts into its segments by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Voice {
+    /// Its initial sequence number.
+    pub iss: Seq,
+    /// Its timestamp clock now.
+    pub clock: u32,
+    /// The window it offers, bytes.
+    pub window: u32,
+    /// The MSS it offers, bytes.
+    pub mss: u16,
+    /// The window shift it offers.
+    pub shift: u8,
 }
 
-/// The plainest segment of this kind.
-fn concrete(t: &Tcb, kind: EmissionKind, window: u16, clock: u32, iss: Seq, _at: Nanos) -> Option<Segment> {
-    let mut segment = Segment { wnd: window, ack: t.rcv_nxt, flags: Flags::ACK, ..Segment::default() };
-    let stream = |segment: &mut Segment, from: Seq, limit: u32, end: Seq| {
+/// The plainest segment that serves the first emission owed; permitted ones are left out by then.
+pub fn emitted(tcb: &Tcb, voice: &Voice, profile: &Profile) -> Option<Segment> {
+    let kind = tcb.owed.iter().find(|owed| owed.must)?.kind;
+    let mut segment = concrete(tcb, kind, voice.iss)?;
+    let timestamps = match kind {
+        EmissionKind::Syn => profile.timestamps,
+        EmissionKind::Reset { active: false, .. } => false,
+        EmissionKind::SynAck
+        | EmissionKind::Ack { .. }
+        | EmissionKind::Reset { active: true, .. }
+        | EmissionKind::Transmit
+        | EmissionKind::Retransmit
+        | EmissionKind::LossProbe
+        | EmissionKind::Probe { .. } => tcb.agreed.timestamps,
+    };
+    if timestamps {
+        let ecr = if kind == EmissionKind::Syn { 0 } else { tcb.ts_recent };
+        segment.options.timestamps = Some(Timestamps { val: voice.clock, ecr });
+    }
+    let opens = matches!(kind, EmissionKind::Syn | EmissionKind::SynAck);
+    let scale = if opens { 0 } else { tcb.agreed.rcv_scale };
+    if !matches!(kind, EmissionKind::Reset { active: false, .. }) {
+        segment.wnd = (voice.window >> scale).min(u32::from(u16::MAX)) as u16;
+    }
+    if opens {
+        let answers = kind == EmissionKind::SynAck;
+        segment.options.mss = Some(voice.mss);
+        segment.options.sack_permitted = if answers { tcb.agreed.sack } else { profile.sack };
+        let scales = if answers { tcb.agreed.peer_scales } else { profile.window_scaling };
+        segment.options.wscale = scales.then_some(voice.shift);
+    }
+    Some(segment)
+}
+
+/// The plainest segment of this kind, without options and window.
+fn concrete(t: &Tcb, kind: EmissionKind, iss: Seq) -> Option<Segment> {
+    let mut segment = Segment { ack: t.rcv_nxt, flags: Flags::ACK, ..Segment::default() };
+    let stream = |segment: &mut Segment, from: Seq, end: Seq| {
         let fin = t.fin_queued && end == t.write_seq;
-        let data = end.since(from) as u32 - u32::from(fin);
+        let data = end.since(from).max(0) as u32 - u32::from(fin);
         segment.seq = from;
-        segment.data_len = data.min(limit);
+        segment.data_len = data.min(t.agreed.snd_mss);
         if fin && segment.data_len == data {
             segment.flags = Flags::ACK | Flags::FIN;
         }
@@ -383,43 +426,24 @@ fn concrete(t: &Tcb, kind: EmissionKind, window: u16, clock: u32, iss: Seq, _at:
             segment.seq = seq;
             segment.ack = ack;
         }
-        EmissionKind::Reset { seq, ack, active } => {
+        EmissionKind::Reset { seq, ack, active: _ } => {
             segment.seq = seq;
             segment.ack = ack.unwrap_or_default();
             segment.flags = if ack.is_some() { Flags::RST | Flags::ACK } else { Flags::RST };
-            if !active {
-                segment.wnd = 0;
-            }
         }
         EmissionKind::Transmit => {
             let edge = t.snd_una + t.snd_wnd;
-            let end = if t.write_seq.after(edge) { edge } else { t.write_seq };
-            stream(&mut segment, t.snd_nxt, t.agreed.snd_mss, end);
+            stream(&mut segment, t.snd_nxt, if t.write_seq.after(edge) { edge } else { t.write_seq });
         }
         EmissionKind::Retransmit => {
             let first = t.flight.first()?;
-            stream(&mut segment, first.seq, t.agreed.snd_mss, first.end);
+            stream(&mut segment, first.seq, first.end);
         }
         EmissionKind::LossProbe => {
             let last = t.flight.last()?;
-            stream(&mut segment, last.seq, t.agreed.snd_mss, last.end);
+            stream(&mut segment, last.seq, last.end);
         }
         EmissionKind::Probe { seq } => segment.seq = seq,
-    }
-    let timestamps = match kind {
-        EmissionKind::Syn => true,
-        EmissionKind::Reset { active: false, .. } => false,
-        EmissionKind::SynAck
-        | EmissionKind::Ack { .. }
-        | EmissionKind::Reset { active: true, .. }
-        | EmissionKind::Transmit
-        | EmissionKind::Retransmit
-        | EmissionKind::LossProbe
-        | EmissionKind::Probe { .. } => t.agreed.timestamps,
-    };
-    if timestamps {
-        let ecr = if kind == EmissionKind::Syn { 0 } else { t.ts_recent };
-        segment.options.timestamps = Some(crate::segment::Timestamps { val: clock, ecr });
     }
     Some(segment)
 }

@@ -26,7 +26,7 @@ mod time_wait;
 mod timeouts;
 
 pub use call::{Call, CallResult, Errno, Poll, ShutdownHow, SocketOption};
-pub use emit::{Mismatch, describe, emitted, explain};
+pub use emit::{Mismatch, Voice, describe, emitted, explain};
 pub use event::{Event, Timeout, Transition};
 pub use profile::Profile;
 pub use rule::{Level, RULES, Rule, RuleRef, rule, rules};

@@ -74,6 +74,7 @@ fn take_syn(w: &mut Work<'_>, segment: &Segment) {
     w.t.agreed = Agreed {
         timestamps: w.p.timestamps && o.timestamps.is_some(),
         sack: w.p.sack && o.sack_permitted,
+        peer_scales: scaling,
         snd_scale: if scaling { o.wscale.unwrap_or(0).min(14) } else { 0 },
         rcv_scale: 0,
         snd_mss: u32::from(o.mss.unwrap_or(536)),

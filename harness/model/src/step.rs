@@ -87,12 +87,19 @@ impl Work<'_> {
     /// Owes a segment at once.
     pub fn owe(&mut self, kind: EmissionKind, rule: RuleRef) {
         self.fired(rule);
-        self.t.owe(kind, self.at, true, rule);
+        let due = self.at_once();
+        self.t.owe(kind, due, true, rule);
     }
 
     /// Permits a segment at once.
     pub fn permit(&mut self, kind: EmissionKind, rule: RuleRef) {
-        self.t.owe(kind, self.at, false, rule);
+        let due = self.at_once();
+        self.t.owe(kind, due, false, rule);
+    }
+
+    /// When something that happens in the same breath is seen: the state may show before the segment does.
+    fn at_once(&self) -> Span {
+        Span::new(self.at.lo, self.at.hi + self.p.processing_ns)
     }
 
     /// A timer counted from now.

@@ -100,6 +100,8 @@ pub struct Agreed {
     pub timestamps: bool,
     /// SACK is in use.
     pub sack: bool,
+    /// The peer offered window scaling.
+    pub peer_scales: bool,
     /// The peer's shift: scales the windows that arrive.
     pub snd_scale: u8,
     /// Our shift: scales the windows that are sent.

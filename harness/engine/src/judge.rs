@@ -1,0 +1,135 @@
+//! The judge: a pure function from a trace to a judgement.
+//!
+//! Owns the verdict. Keeps a frontier of every connection that is still possible; what was done to the target advances it,
+//! what was seen narrows it, and when it is empty the target did something that no rule allows. Refuses to know where the trace
+//! came from.
+
+mod finding;
+mod frontier;
+mod items;
+
+use std::collections::BTreeSet;
+
+use tcpconform_model::{Profile, RULES, RuleRef, rules};
+
+use crate::judgement::{Finding, Judgement, Verdict};
+use crate::trace::{EndpointIdentity, Header, Nanos, Trace, What, Way};
+use crate::wire;
+
+use frontier::{Failure, Frontier};
+pub(crate) use items::event_of;
+use items::items;
+
+/// Judges a trace against the `linux` profile of each endpoint's namespace.
+pub fn judge(trace: &Trace) -> Judgement {
+    let mut findings = Vec::new();
+    let mut gaps = Vec::new();
+    let mut fired: BTreeSet<&'static str> = BTreeSet::new();
+    for endpoint in &trace.header.endpoints {
+        findings.extend(damaged_output(trace, endpoint));
+        match follow(trace, endpoint, &mut fired) {
+            Ok(()) => {}
+            Err(Failure::Deviates(deviation)) => findings.push(finding::finding(trace, endpoint, &deviation)),
+            Err(Failure::NoRule { record, text }) => gaps.push(format!("record {record}: the model has no rule for {text}")),
+        }
+    }
+    findings.sort_by(|a, b| a.at_seconds.total_cmp(&b.at_seconds));
+    let (verdict, reason) = verdict(trace, &findings, &gaps);
+    let departures = RULES.iter().filter(|rule| rule.departs.is_some() && fired.contains(rule.id));
+    Judgement {
+        id: trace.header.case.clone(),
+        variant: trace.header.variant.clone(),
+        verdict,
+        reason,
+        claims: trace.header.claims.clone(),
+        requirements: trace.header.requirements.clone(),
+        departures: departures.map(|rule| rule.id.to_string()).collect(),
+        rules_fired: fired.into_iter().map(str::to_string).collect(),
+        findings,
+        target_seconds: seconds(trace.records.last().map_or(0, |record| record.at)),
+    }
+}
+
+/// The profile of an endpoint's namespace.
+pub fn profile(header: &Header, endpoint: &EndpointIdentity) -> Profile {
+    Profile::linux(header.target.hz, |name| endpoint.sysctls.get(name)?.split_whitespace().next()?.parse().ok())
+}
+
+/// Runs the frontier of one endpoint through everything that concerns it.
+fn follow(trace: &Trace, endpoint: &EndpointIdentity, fired: &mut BTreeSet<&'static str>) -> Result<(), Failure> {
+    let profile = profile(&trace.header, endpoint);
+    let items = items(trace, endpoint.name, &profile);
+    let mut frontier = Frontier::new(&profile, &items);
+    let outcome = items.observations.iter().try_for_each(|item| frontier.observe(item));
+    fired.extend(frontier.rules_fired());
+    outcome
+}
+
+/// Segments that leave with something wrong below the model's level: checksum, reserved bits, hop limit.
+fn damaged_output(trace: &Trace, endpoint: &EndpointIdentity) -> Option<Finding> {
+    trace.records.iter().enumerate().find_map(|(record, seen)| {
+        let What::Segment(segment) = &seen.what else { return None };
+        if segment.on != endpoint.name || segment.way != Way::Out {
+            return None;
+        }
+        let (rule, expected, actual): (RuleRef, &str, String) = match wire::parse(&segment.packet) {
+            Err(error) => (&rules::SEGMENT_CHECKSUM, "a well-formed packet", error.to_string()),
+            Ok(packet) if !packet.checksum_ok => (&rules::SEGMENT_CHECKSUM, "a right checksum", "a wrong one".into()),
+            Ok(packet) if packet.reserved != 0 => {
+                (&rules::SEGMENT_RESERVED, "reserved bits 0", format!("reserved bits {:#x}", packet.reserved))
+            }
+            Ok(packet) if packet.ttl != 64 => (&rules::SEGMENT_HOP_LIMIT, "64", packet.ttl.to_string()),
+            Ok(_) => return None,
+        };
+        let deviation = frontier::Deviation {
+            rule,
+            expected: expected.to_string(),
+            actual,
+            at: seen.at,
+            record,
+            possible: Vec::new(),
+        };
+        Some(finding::finding(trace, endpoint, &deviation))
+    })
+}
+
+/// Worst first: a gap in the model, a finding, trouble of our own, a wait that was not met.
+fn verdict(trace: &Trace, findings: &[Finding], gaps: &[String]) -> (Verdict, Option<String>) {
+    if let Some(first) = findings.first() {
+        return (Verdict::Fail, Some(format!("{}: expected {}, got {}", first.rule, first.expected, first.actual)));
+    }
+    if let Some(gap) = gaps.first() {
+        return (Verdict::Error, Some(gap.clone()));
+    }
+    let ended = trace.records.last().is_some_and(|record| matches!(record.what, What::End {}));
+    if !ended {
+        return (Verdict::Inconclusive, Some("the trace ends before its end record".to_string()));
+    }
+    for record in &trace.records {
+        match &record.what {
+            What::Trouble(trouble) => return (Verdict::Inconclusive, Some(trouble.text.clone())),
+            What::Waited(waited) if !waited.met => {
+                let step = trace.header.steps.get(record.step as usize);
+                let (place, text) = step.map_or(("", "a step"), |step| (&step.place, &step.text));
+                let waited_for = seconds(record.at.saturating_sub(waited.since));
+                return (
+                    Verdict::Inconclusive,
+                    Some(format!("{place}: what the case is about did not come up: {text} (waited {waited_for:.3} s)")),
+                );
+            }
+            What::Segment(_)
+            | What::Relay(_)
+            | What::Call(_)
+            | What::Sample(_)
+            | What::Transition(_)
+            | What::Waited(_)
+            | What::End {} => {}
+        }
+    }
+    (Verdict::Pass, None)
+}
+
+fn seconds(nanos: Nanos) -> f64 {
+    nanos as f64 / 1e9
+}
+

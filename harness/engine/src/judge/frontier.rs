@@ -1,0 +1,446 @@
+//! The frontier: every connection that explains all that was seen so far.
+//!
+//! Owns the search. A stimulus takes effect at some time between its stamp and its latest moment, a silent timer at some time of
+//! its window: the frontier holds each possibility until an observation decides.
+
+use tcpconform_model::{
+    CallResult, Emission, Event, Mismatch, Nanos, Profile, RULES, RuleRef, Segment, Span, State, Tcb, Timeout,
+    Transition, describe, explain, pending, rules, step,
+};
+
+use super::items::{Item, Items, SeenItem, Stimulus};
+use crate::trace::{Sample, Source, TimerKind};
+
+/// More possibilities than this mean that the model leaves too much open.
+const LIMIT: usize = 256;
+
+/// Why the frontier is empty.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The target deviates.
+    Deviates(Deviation),
+    /// The model has nothing to say.
+    NoRule {
+        /// Index of the record.
+        record: usize,
+        /// What for.
+        text: String,
+    },
+}
+
+/// What the last survivors wanted, and what came instead.
+#[derive(Clone, Debug)]
+pub(super) struct Deviation {
+    pub rule: RuleRef,
+    pub expected: String,
+    pub actual: String,
+    pub at: Nanos,
+    pub record: usize,
+    /// States of the last survivors.
+    pub possible: Vec<State>,
+}
+
+/// Every possible connection.
+pub(super) struct Frontier<'t> {
+    profile: &'t Profile,
+    stimuli: &'t [Stimulus],
+    alive: Vec<Possible>,
+}
+
+/// One possible connection.
+#[derive(Clone, Debug, PartialEq)]
+struct Possible {
+    tcb: Tcb,
+    /// Index of the first stimulus that has not taken effect.
+    next: usize,
+    /// Silent timers that have been let fire in a copy already.
+    forked: u8,
+    /// State changes of the socket that the kernel has not reported yet.
+    unreported: Vec<(State, State)>,
+    /// The state before the last change, and until when it may still be seen.
+    earlier: Option<(State, Nanos)>,
+    /// Rules that decided, by index in [`RULES`].
+    fired: u128,
+}
+
+/// The closest that a survivor came to what was seen.
+struct Closest {
+    best: Option<(u8, Deviation)>,
+}
+
+impl Closest {
+    fn offer(&mut self, likeness: u8, deviation: Deviation) {
+        if self.best.as_ref().is_none_or(|(best, _)| likeness > *best) {
+            self.best = Some((likeness, deviation));
+        }
+    }
+}
+
+impl<'t> Frontier<'t> {
+    /// Before anything happened.
+    pub fn new(profile: &'t Profile, items: &'t Items<'_>) -> Frontier<'t> {
+        let start = Possible {
+            tcb: Tcb::closed(),
+            next: 0,
+            forked: 0,
+            unreported: Vec::new(),
+            earlier: None,
+            fired: 0,
+        };
+        Frontier { profile, stimuli: &items.stimuli, alive: vec![start] }
+    }
+
+    /// Ids of the rules that led to the first survivor.
+    pub fn rules_fired(&self) -> impl Iterator<Item = &'static str> {
+        let fired = self.alive.first().map_or(0, |possible| possible.fired);
+        RULES.iter().enumerate().filter(move |(i, _)| fired >> i & 1 == 1).map(|(_, rule)| rule.id)
+    }
+
+    /// Takes one observation; an error leaves the last survivors in place.
+    pub fn observe(&mut self, item: &Item<'_>) -> Result<(), Failure> {
+        let mut closest = Closest { best: None };
+        let reached = self.reach(item, &mut closest)?;
+        let possible: Vec<State> = states(&reached);
+        let mut next = Vec::new();
+        for survivor in &reached {
+            self.narrow(survivor, item, &mut next, &mut closest);
+        }
+        if next.is_empty() {
+            let mut deviation = closest.best.map(|(_, deviation)| deviation).unwrap_or_else(|| Deviation {
+                rule: &rules::SEGMENT_UNEXPLAINED,
+                expected: "nothing".to_string(),
+                actual: "something".to_string(),
+                at: item.at,
+                record: item.record,
+                possible: Vec::new(),
+            });
+            if deviation.possible.is_empty() {
+                deviation.possible = if possible.is_empty() { states(&self.alive) } else { possible };
+            }
+            return Err(Failure::Deviates(deviation));
+        }
+        next.dedup();
+        if next.len() > LIMIT {
+            return Err(Failure::NoRule {
+                record: item.record,
+                text: format!("{} possibilities at once: it leaves too much open", next.len()),
+            });
+        }
+        self.alive = next;
+        Ok(())
+    }
+
+    /// Everything that the survivors may have become by the time of `item`.
+    fn reach(&self, item: &Item<'_>, closest: &mut Closest) -> Result<Vec<Possible>, Failure> {
+        let mut reached: Vec<Possible> = Vec::with_capacity(self.alive.len() + 2);
+        let mut open: Vec<Possible> = self.alive.clone();
+        while let Some(mut possible) = open.pop() {
+            if possible.next < item.stimuli {
+                let stimulus = &self.stimuli[possible.next];
+                if !self.elapse(&mut possible, stimulus.at, item, closest, &mut open) {
+                    continue;
+                }
+                self.take_effect(&possible, stimulus, item, closest, &mut open)?;
+                if stimulus.until < item.at {
+                    continue;
+                }
+            }
+            if self.elapse(&mut possible, item.at, item, closest, &mut open) && !reached.contains(&possible) {
+                reached.push(possible);
+            }
+            if reached.len() + open.len() > 4 * LIMIT {
+                return Err(Failure::NoRule {
+                    record: item.record,
+                    text: "more possibilities than can be followed".to_string(),
+                });
+            }
+        }
+        Ok(reached)
+    }
+
+    /// The next stimulus takes effect.
+    fn take_effect(
+        &self,
+        possible: &Possible,
+        stimulus: &Stimulus,
+        item: &Item<'_>,
+        closest: &mut Closest,
+        open: &mut Vec<Possible>,
+    ) -> Result<(), Failure> {
+        let at = Span::new(stimulus.at, stimulus.until.min(item.at).max(stimulus.at));
+        let transitions = step(&possible.tcb, &stimulus.event, at, self.profile);
+        if transitions.is_empty() {
+            return Err(Failure::NoRule {
+                record: stimulus.record,
+                text: format!("{:?} in {}", stimulus.event, possible.tcb.state),
+            });
+        }
+        for transition in transitions {
+            if let (Some(actual), Some(wanted)) = (stimulus.result, wrong_result(&transition, stimulus.result)) {
+                closest.offer(20, Deviation {
+                    rule: call_rule(&transition),
+                    expected: wanted,
+                    actual: result_text(actual),
+                    at: stimulus.at,
+                    record: stimulus.record,
+                    possible: vec![possible.tcb.state],
+                });
+                continue;
+            }
+            let mut next = possible.follow(transition, at.hi);
+            next.next += 1;
+            open.push(next);
+        }
+        Ok(())
+    }
+
+    /// Time passes up to `t`: what is overdue kills the possibility, silent timers may fire. False when it is dead.
+    fn elapse(
+        &self,
+        possible: &mut Possible,
+        t: Nanos,
+        item: &Item<'_>,
+        closest: &mut Closest,
+        open: &mut Vec<Possible>,
+    ) -> bool {
+        possible.tcb.owed.retain(|owed| owed.must || owed.due.hi >= t);
+        if let Some(overdue) = possible.tcb.owed.iter().find(|owed| owed.must && owed.due.hi < t) {
+            closest.offer(15, missing(possible, overdue, item));
+            return false;
+        }
+        let timers: Vec<(Timeout, Span)> = pending(&possible.tcb).filter(|(_, due)| due.lo <= t).collect();
+        for (timeout, due) in timers {
+            let bit = 1 << timeout as u8;
+            if possible.forked & bit == 0 {
+                possible.forked |= bit;
+                let fired = step(&possible.tcb, &Event::Timeout(timeout), due, self.profile);
+                let owed_before = possible.tcb.owed.len();
+                for transition in fired {
+                    // What emits is found when the segment comes: its stamp says when the timer fired.
+                    if transition.tcb.owed.len() == owed_before {
+                        let mut next = possible.follow(transition, due.hi);
+                        next.forked = 0;
+                        open.push(next);
+                    }
+                }
+            }
+            if due.hi < t {
+                closest.offer(14, late(possible, timeout, due, item, self.profile));
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What remains of a possibility after the observation.
+    fn narrow(&self, possible: &Possible, item: &Item<'_>, next: &mut Vec<Possible>, closest: &mut Closest) {
+        let deviation = |rule: RuleRef, expected: String, actual: String| Deviation {
+            rule,
+            expected,
+            actual,
+            at: item.at,
+            record: item.record,
+            possible: Vec::new(),
+        };
+        match &item.seen {
+            SeenItem::Emitted(segment) => match explain(&possible.tcb, segment, item.at, self.profile) {
+                Ok(transitions) => {
+                    next.extend(transitions.into_iter().map(|transition| {
+                        let mut after = possible.follow(transition, item.at);
+                        after.forked = 0;
+                        after
+                    }));
+                }
+                Err(Mismatch { rule, expected, likeness }) => {
+                    let text = super::finding::relative(&possible.tcb, segment);
+                    closest.offer(likeness, deviation(rule, expected, text));
+                }
+            },
+            SeenItem::Returned => match possible.tcb.user.closing_until {
+                None => next.push(possible.clone()),
+                Some(due) if due.contains(item.at) => {
+                    let fired = step(&possible.tcb, &Event::Timeout(Timeout::Linger), Span::at(item.at), self.profile);
+                    next.extend(fired.into_iter().map(|transition| possible.follow(transition, item.at)));
+                }
+                Some(due) => {
+                    let expected = format!("close() to linger until {}", seconds(due.lo));
+                    closest.offer(20, deviation(&rules::CALL_RESULT, expected, format!("a return at {}", seconds(item.at))));
+                }
+            },
+            SeenItem::Sampled(asked, sample) => match self.contradiction(possible, *asked, item.at, sample) {
+                None => next.push(possible.clone()),
+                Some((rule, expected, actual, likeness)) => {
+                    closest.offer(likeness, deviation(rule, expected, actual));
+                }
+            },
+            SeenItem::Changed(from, to) => {
+                let mut after = possible.clone();
+                if after.unreported.first() == Some(&(*from, *to)) {
+                    after.unreported.remove(0);
+                    next.push(after);
+                } else {
+                    let expected = possible.unreported.first().map_or_else(
+                        || format!("no state change from {}", possible.tcb.socket_state()),
+                        |(from, to)| format!("{from} to {to}"),
+                    );
+                    closest.offer(5, deviation(&rules::TRANSITION, expected, format!("{from} to {to}")));
+                }
+            }
+            SeenItem::WrongByte(at) => {
+                let expected = "the bytes that were sent, in order".to_string();
+                closest.offer(30, deviation(&rules::CALL_RECEIVE, expected, format!("another byte at offset {at}")));
+            }
+            SeenItem::End => next.push(possible.clone()),
+        }
+    }
+
+    /// What a sample says that the possibility does not: rule, expected, actual, likeness.
+    fn contradiction(
+        &self,
+        possible: &Possible,
+        asked: Nanos,
+        answered: Nanos,
+        sample: &Sample,
+    ) -> Option<(RuleRef, String, String, u8)> {
+        let tcb = &possible.tcb;
+        let state = match sample.source {
+            Source::SockDiag => tcb.state,
+            Source::TcpInfo => tcb.socket_state(),
+        };
+        if sample.state != state {
+            let seen_before = possible.earlier.is_some_and(|(earlier, until)| {
+                earlier == sample.state && until + self.profile.processing_ns >= asked
+            });
+            if seen_before {
+                return None;
+            }
+            return Some((&rules::STATE_REPORTED, state.to_string(), sample.state.to_string(), 4));
+        }
+        let told = sample.timer?;
+        let pending = match told.kind {
+            TimerKind::Retransmit | TimerKind::Probe => tcb.retransmit.map(|(_, timer)| timer),
+            TimerKind::Keepalive => tcb.keepalive,
+            TimerKind::TimeWait => tcb.time_wait,
+        };
+        let Some(timer) = pending else {
+            return Some((
+                &rules::TIMER_REPORTED,
+                describe(tcb).join(", "),
+                format!("a {:?} timer that expires in {} ms", told.kind, told.expires_ms),
+                6,
+            ));
+        };
+        // Both the answer's time and the kernel's rounding to ticks and milliseconds blur the expiry.
+        let blur = self.profile.tick_ns() + 1_000_000;
+        let expiry = u64::from(told.expires_ms) * 1_000_000;
+        let (earliest, latest) = (asked + expiry, answered + expiry);
+        let overdue = told.expires_ms == 0 && timer.due.hi >= asked;
+        if latest + blur < timer.asked.lo || earliest > timer.asked.hi + blur && !overdue {
+            return Some((
+                &rules::TIMER_REPORTED,
+                format!("expiry between {} and {}", seconds(timer.asked.lo), seconds(timer.asked.hi)),
+                format!("expiry at {}", seconds(earliest)),
+                7,
+            ));
+        }
+        None
+    }
+}
+
+impl Possible {
+    /// The possibility after a transition at `at`.
+    fn follow(&self, transition: Transition, at: Nanos) -> Possible {
+        let mut tcb = transition.tcb;
+        let mut unreported = self.unreported.clone();
+        unreported.append(&mut tcb.transitions);
+        let earlier = if tcb.state == self.tcb.state { self.earlier } else { Some((self.tcb.state, at)) };
+        let mut fired = self.fired;
+        for rule in transition.rules {
+            if let Some(i) = RULES.iter().position(|other| core::ptr::eq(*other, rule)) {
+                fired |= 1 << i;
+            }
+        }
+        // A timer that was armed anew may fire anew.
+        let mut forked = self.forked;
+        for timeout in Timeout::ALL {
+            let due = |tcb: &Tcb| pending(tcb).find(|(t, _)| *t == timeout).map(|(_, due)| due);
+            if due(&tcb) != due(&self.tcb) {
+                forked &= !(1 << timeout as u8);
+            }
+        }
+        Possible { tcb, next: self.next, forked, unreported, earlier, fired }
+    }
+}
+
+/// Why the result of a call is wrong: what it should have been.
+fn wrong_result(transition: &Transition, actual: Option<CallResult>) -> Option<String> {
+    match (transition.result, actual) {
+        (Some(wanted), Some(actual)) if wanted != actual => Some(result_text(wanted)),
+        (None, Some(CallResult::Error(_))) => Some("success".to_string()),
+        (Some(_) | None, Some(_) | None) => None,
+    }
+}
+
+fn call_rule(transition: &Transition) -> RuleRef {
+    transition.rules.first().copied().unwrap_or(&rules::CALL_RESULT)
+}
+
+fn result_text(result: CallResult) -> String {
+    match result {
+        CallResult::Value(value) => value.to_string(),
+        CallResult::Events(events) => crate::notation::print_poll(events),
+        CallResult::Error(errno) => errno.name().map_or_else(|| format!("errno {}", errno.0), str::to_string),
+    }
+}
+
+/// A segment that is owed and did not come.
+fn missing(possible: &Possible, overdue: &Emission, item: &Item<'_>) -> Deviation {
+    let owed = describe(&possible.tcb);
+    let at = possible.tcb.owed.iter().position(|owed| owed == overdue).unwrap_or(0);
+    Deviation {
+        rule: overdue.rule,
+        expected: owed.get(at).cloned().unwrap_or_default(),
+        actual: "no such segment".to_string(),
+        at: overdue.due.hi,
+        record: item.record,
+        possible: vec![possible.tcb.state],
+    }
+}
+
+/// A timer that should have fired.
+fn late(possible: &Possible, timeout: Timeout, due: Span, item: &Item<'_>, profile: &Profile) -> Deviation {
+    let fired = step(&possible.tcb, &Event::Timeout(timeout), due, profile);
+    let rule = fired.first().and_then(|t| t.rules.first().copied()).unwrap_or(&rules::TIMER_REPORTED);
+    let expected = describe(&possible.tcb).into_iter().next_back().unwrap_or_default();
+    let text = match timeout {
+        Timeout::Retransmit => "no retransmission",
+        Timeout::DelayedAck => "no ACK",
+        Timeout::Keepalive => "no probe",
+        Timeout::TimeWait => "the wait goes on",
+        Timeout::Linger => "close() goes on",
+    };
+    Deviation {
+        rule,
+        expected,
+        actual: text.to_string(),
+        at: due.hi,
+        record: item.record,
+        possible: vec![possible.tcb.state],
+    }
+}
+
+fn states(possible: &[Possible]) -> Vec<State> {
+    let mut states: Vec<State> = possible.iter().map(|p| p.tcb.state).collect();
+    states.sort();
+    states.dedup();
+    states
+}
+
+fn seconds(ns: Nanos) -> String {
+    format!("+{}.{:06}", ns / 1_000_000_000, ns / 1_000 % 1_000_000)
+}
+
+/// The segment, for messages.
+pub(super) fn segment_bases(tcb: &Tcb, _segment: &Segment) -> crate::notation::Bases {
+    crate::notation::Bases { seq: tcb.iss.unwrap_or_default(), ack: tcb.irs }
+}

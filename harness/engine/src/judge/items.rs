@@ -1,0 +1,139 @@
+//! A trace as one endpoint's frontier takes it: stimuli with the time in which each takes effect, and observations in order.
+
+use tcpconform_model::{Call, CallResult, Event, Nanos, Profile, Segment, SocketOption, State};
+
+use crate::case::{Endpoint, Operation, OperationCall};
+use crate::trace::{CallReturn, Sample, Trace, Way, What};
+use crate::wire;
+
+/// What was done to an endpoint and what was seen of it.
+pub(super) struct Items<'t> {
+    /// Sorted by time.
+    pub stimuli: Vec<Stimulus>,
+    /// Sorted by time; each knows how many stimuli came before it.
+    pub observations: Vec<Item<'t>>,
+}
+
+/// Something done to the endpoint.
+pub(super) struct Stimulus {
+    /// When it was done.
+    pub at: Nanos,
+    /// By when it has taken effect at the latest.
+    pub until: Nanos,
+    /// What.
+    pub event: Event,
+    /// For a call: what it returned.
+    pub result: Option<CallResult>,
+    /// Index of the record.
+    pub record: usize,
+}
+
+/// Something seen.
+pub(super) struct Item<'t> {
+    /// When.
+    pub at: Nanos,
+    /// Stimuli up to this one, not included, had begun.
+    pub stimuli: usize,
+    /// Index of the record.
+    pub record: usize,
+    /// What.
+    pub seen: SeenItem<'t>,
+}
+
+/// The kinds of observations.
+pub(super) enum SeenItem<'t> {
+    /// The endpoint emitted a segment.
+    Emitted(Segment),
+    /// A call returned that may have lingered.
+    Returned,
+    /// The state was asked for, from this time on.
+    Sampled(Nanos, &'t Sample),
+    /// The kernel reported a state change.
+    Changed(State, State),
+    /// The reader got other bytes than were sent, from this one on.
+    WrongByte(u32),
+    /// Nothing more is known from here on.
+    End,
+}
+
+/// The items of `endpoint`.
+pub(super) fn items<'t>(trace: &'t Trace, endpoint: Endpoint, profile: &Profile) -> Items<'t> {
+    let mut stimuli: Vec<Stimulus> = Vec::new();
+    let mut observations: Vec<Item<'t>> = Vec::new();
+    for (record, entry) in trace.records.iter().enumerate() {
+        let at = entry.at;
+        let mut observe = |at: Nanos, seen: SeenItem<'t>| observations.push(Item { at, stimuli: 0, record, seen });
+        match &entry.what {
+            What::Segment(segment) if segment.on == endpoint => {
+                let parsed = wire::parse(&segment.packet);
+                match segment.way {
+                    Way::Out => {
+                        if let Ok(packet) = parsed {
+                            observe(at, SeenItem::Emitted(packet.segment));
+                        }
+                    }
+                    Way::In => {
+                        let event = match parsed {
+                            Ok(packet) if packet.checksum_ok => Event::SegmentArrives(packet.segment),
+                            Ok(_) | Err(_) => Event::DamagedSegmentArrives,
+                        };
+                        let until = at + profile.processing_ns;
+                        stimuli.push(Stimulus { at, until, event, result: None, record });
+                    }
+                }
+            }
+            What::Call(call) if call.on == endpoint => {
+                if let Some(wrong) = call.wrong_byte {
+                    observe(call.left, SeenItem::WrongByte(wrong));
+                }
+                if let Some(event) = event_of(&call.op) {
+                    let closes = matches!(event, Event::Call(Call::Close));
+                    // A close may linger: it takes effect at its beginning all the same.
+                    let until = if closes { call.left.min(at + profile.processing_ns) } else { call.left };
+                    let result = (!closes && !matches!(event, Event::Call(Call::Exit))).then_some(result_of(call.result));
+                    stimuli.push(Stimulus { at, until: until.max(at), event, result, record });
+                    if closes {
+                        observe(call.left, SeenItem::Returned);
+                    }
+                }
+            }
+            What::Sample(sample) if sample.on == endpoint => observe(sample.until, SeenItem::Sampled(at, sample)),
+            What::Transition(change) if change.on == endpoint => observe(at, SeenItem::Changed(change.from, change.to)),
+            What::End {} => observe(at, SeenItem::End),
+            What::Segment(_)
+            | What::Relay(_)
+            | What::Call(_)
+            | What::Sample(_)
+            | What::Transition(_)
+            | What::Waited(_)
+            | What::Trouble(_) => {}
+        }
+    }
+    stimuli.sort_by_key(|stimulus| stimulus.at);
+    observations.sort_by_key(|item| item.at);
+    for item in &mut observations {
+        item.stimuli = stimuli.partition_point(|stimulus| stimulus.at <= item.at);
+    }
+    Items { stimuli, observations }
+}
+
+/// The model's event for an operation; none for what the connection does not notice.
+pub(crate) fn event_of(op: &Operation) -> Option<Event> {
+    let on_listener = op.descriptor.as_deref() == Some("listener");
+    match op.call {
+        OperationCall::Socket(Call::Close) if on_listener => Some(Event::CloseListener),
+        OperationCall::Socket(Call::SetOption(SocketOption::ReceiveBuffer(_) | SocketOption::SendBuffer(_))) => None,
+        OperationCall::Socket(Call::GetOption(SocketOption::ReceiveBuffer(_) | SocketOption::SendBuffer(_))) => None,
+        OperationCall::Socket(call) => Some(Event::Call(call)),
+        OperationCall::Exit | OperationCall::Kill => Some(Event::Call(Call::Exit)),
+        OperationCall::Handover | OperationCall::TcpInfo => None,
+    }
+}
+
+fn result_of(result: CallReturn) -> CallResult {
+    match result {
+        CallReturn::Value(value) => CallResult::Value(value),
+        CallReturn::Events(events) => CallResult::Events(events),
+        CallReturn::Error(errno) => CallResult::Error(errno),
+    }
+}

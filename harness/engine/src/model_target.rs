@@ -1,0 +1,320 @@
+//! The reference model played as a stack, in virtual time: to check cases, to draw what is expected, to judge the judge.
+//!
+//! Owns a virtual clock and one model connection per endpoint. Refuses to know privileges: nothing leaves the process. Where the
+//! model leaves a choice it takes the first; a timer fires in the middle of its window.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use tcpconform_model::{
+    Call, CallResult, Event, Flags, Profile, RetransmitKind, Segment, Seq, Span, Tcb, Voice, emitted, explain,
+    pending, step,
+};
+
+use crate::case::{Case, Endpoint, IpVersion, Operation, OperationCall, RelayRule, Topology};
+use crate::judge::event_of;
+use crate::play::{Seen, Target, TargetError, play};
+use crate::relay::Middle;
+use crate::trace::{
+    CallReturn, CallSeen, EndpointIdentity, Nanos, RelayAct, Sample, SegmentSeen, Source, TargetIdentity, TargetKind,
+    TimerKind, TimerSample, Trace, Transition as Change, Way, What,
+};
+use crate::wire;
+
+/// How long a segment takes over a link.
+const LINK_NS: Nanos = 20_000;
+/// How long the stack takes to answer.
+const ANSWER_NS: Nanos = 3_000;
+/// How long a call takes.
+const CALL_NS: Nanos = 2_000;
+/// More emissions than this at one moment are a fault of the model.
+const BURST: usize = 1_000;
+
+/// Plays a case on the model.
+pub fn play_on_model(case: &Case) -> Result<Trace, TargetError> {
+    play(case, &mut ModelTarget::new(case), &|_| {})
+}
+
+/// The model as a [`Target`].
+#[derive(Debug)]
+pub struct ModelTarget {
+    now: Nanos,
+    stacks: Vec<Stack>,
+    identities: Vec<EndpointIdentity>,
+    middle: Option<Middle>,
+    /// Packets on their way: when, to whom.
+    flying: Vec<(Nanos, Endpoint, Vec<u8>)>,
+    seen: std::collections::VecDeque<Seen>,
+}
+
+#[derive(Debug)]
+struct Stack {
+    name: Endpoint,
+    local: SocketAddr,
+    remote: SocketAddr,
+    profile: Profile,
+    tcb: Tcb,
+    iss: Seq,
+    sent: u32,
+    /// A lingering close in progress: since when, and whether its record goes to `observe`.
+    lingering: Option<(Nanos, Operation)>,
+}
+
+impl ModelTarget {
+    /// A model for each endpoint of the case, with the case's sysctls.
+    pub fn new(case: &Case) -> ModelTarget {
+        let names: &[Endpoint] = match case.topology {
+            Topology::Crafted => &[Endpoint::A],
+            Topology::TwoKernels => &[Endpoint::A, Endpoint::B],
+        };
+        let address = |name: Endpoint| {
+            let (host, port) = if name == Endpoint::A { (1, 20_000) } else { (2, 40_000) };
+            let ip: IpAddr = match case.ip {
+                IpVersion::Ipv4 => Ipv4Addr::new(192, 0, 2, host).into(),
+                IpVersion::Ipv6 => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(host)).into(),
+            };
+            SocketAddr::new(ip, port)
+        };
+        let mut sysctls: BTreeMap<String, String> =
+            [("tcp_syn_linear_timeouts", "4"), ("tcp_pingpong_thresh", "1")]
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .into();
+        sysctls.extend(case.sysctls.clone());
+        let identities: Vec<EndpointIdentity> = names
+            .iter()
+            .map(|&name| EndpointIdentity {
+                name,
+                local: address(name),
+                remote: address(name.other()),
+                mtu: case.mtu,
+                sysctls: sysctls.clone(),
+            })
+            .collect();
+        let profile = Profile::linux(HZ, |name| sysctls.get(name)?.parse().ok());
+        let stacks = identities
+            .iter()
+            .map(|identity| Stack {
+                name: identity.name,
+                local: identity.local,
+                remote: identity.remote,
+                profile: profile.clone(),
+                tcb: Tcb::closed(),
+                iss: if identity.name == Endpoint::A { Seq(1_000_000) } else { Seq(3_000_000_000) },
+                sent: 0,
+                lingering: None,
+            })
+            .collect();
+        let middle = (case.topology == Topology::TwoKernels).then(|| Middle::new(&identities));
+        ModelTarget { now: 0, stacks, identities, middle, flying: Vec::new(), seen: Default::default() }
+    }
+
+    fn stack(&mut self, name: Endpoint) -> &mut Stack {
+        let i = self.stacks.iter().position(|stack| stack.name == name).unwrap_or(0);
+        &mut self.stacks[i]
+    }
+
+    /// An event meets a stack now; what it emits goes out.
+    fn happen(&mut self, name: Endpoint, event: &Event) -> Result<Option<CallResult>, TargetError> {
+        let now = self.now;
+        let stack = self.stack(name);
+        let Some(transition) = step(&stack.tcb, event, Span::at(now), &stack.profile).into_iter().next() else {
+            return Err(TargetError::Failed(format!("the model has no rule for {event:?} in {}", stack.tcb.state)));
+        };
+        stack.tcb = transition.tcb;
+        for (from, to) in std::mem::take(&mut stack.tcb.transitions) {
+            self.seen.push_back(Seen { at: now, what: What::Transition(Change { on: name, from, to }) });
+        }
+        self.emit(name)?;
+        Ok(transition.result)
+    }
+
+    /// Everything owed goes out, one segment after the other.
+    fn emit(&mut self, name: Endpoint) -> Result<(), TargetError> {
+        for _ in 0..BURST {
+            let at = self.now;
+            let stack = self.stack(name);
+            stack.tcb.owed.retain(|owed| owed.must);
+            let voice = Voice {
+                iss: stack.iss,
+                clock: 5_000_000 + (at / 1_000_000) as u32,
+                window: 64_256,
+                mss: if stack.local.is_ipv4() { 1460 } else { 1440 },
+                shift: 7,
+            };
+            let Some(segment) = emitted(&stack.tcb, &voice, &stack.profile) else { return Ok(()) };
+            let next = explain(&stack.tcb, &segment, at, &stack.profile).ok().and_then(|all| all.into_iter().next());
+            let Some(next) = next else {
+                return Err(TargetError::Failed(format!("the model does not explain what it emits: {segment:?}")));
+            };
+            stack.tcb = next.tcb;
+            let packet = stack.packet(&segment);
+            self.now += ANSWER_NS;
+            let what = What::Segment(SegmentSeen { on: name, way: Way::Out, packet: packet.clone() });
+            self.seen.push_back(Seen { at, what });
+            self.relay_packet(name, at, packet);
+        }
+        Err(TargetError::Failed("the model emits without end".to_string()))
+    }
+
+    fn relay_packet(&mut self, from: Endpoint, at: Nanos, packet: Vec<u8>) {
+        let Some(middle) = &mut self.middle else { return };
+        let treatment = middle.treat(from, at, packet);
+        if let Some(act) = treatment.act {
+            self.seen.push_back(Seen { at, what: What::Relay(RelayAct { from, emitted_at: at, act }) });
+        }
+        for delivery in treatment.deliver {
+            self.flying.push((delivery.at + LINK_NS, from.other(), delivery.packet));
+        }
+    }
+
+    /// The next packet or timer, if it is not later than `until`.
+    fn advance(&mut self, until: Nanos) -> Result<bool, TargetError> {
+        let packet = self.flying.iter().enumerate().min_by_key(|(_, (at, _, _))| *at).map(|(i, (at, _, _))| (*at, i));
+        let timer = self
+            .stacks
+            .iter()
+            .flat_map(|stack| pending(&stack.tcb).map(|(timeout, due)| (due.lo + (due.hi - due.lo) / 2, stack.name, timeout)))
+            .min_by_key(|(at, _, _)| *at);
+        match (packet, timer) {
+            (Some((at, i)), timer) if at <= until && timer.is_none_or(|(due, _, _)| at <= due) => {
+                self.now = self.now.max(at);
+                let (_, to, packet) = self.flying.remove(i);
+                self.arrive(to, packet)?;
+                Ok(true)
+            }
+            (_, Some((due, name, timeout))) if due <= until => {
+                self.now = self.now.max(due);
+                self.happen(name, &Event::Timeout(timeout))?;
+                self.end_lingering(name);
+                Ok(true)
+            }
+            (Some(_) | None, Some(_) | None) => Ok(false),
+        }
+    }
+
+    fn arrive(&mut self, to: Endpoint, packet: Vec<u8>) -> Result<(), TargetError> {
+        let event = match wire::parse(&packet) {
+            Ok(parsed) if parsed.checksum_ok => Event::SegmentArrives(parsed.segment),
+            Ok(_) | Err(_) => Event::DamagedSegmentArrives,
+        };
+        let what = What::Segment(SegmentSeen { on: to, way: Way::In, packet });
+        self.seen.push_back(Seen { at: self.now, what });
+        self.now += ANSWER_NS;
+        self.happen(to, &event)?;
+        self.end_lingering(to);
+        Ok(())
+    }
+
+    fn end_lingering(&mut self, name: Endpoint) {
+        let left = self.now;
+        let stack = self.stack(name);
+        if stack.tcb.user.closing_until.is_none()
+            && let Some((entered, op)) = stack.lingering.take()
+        {
+            let call = CallSeen { on: name, op, left, result: CallReturn::Value(0), wrong_byte: None };
+            self.seen.push_back(Seen { at: entered, what: What::Call(call) });
+        }
+    }
+}
+
+/// CONFIG_HZ of the model's stack.
+const HZ: u32 = 250;
+
+impl Stack {
+    fn packet(&mut self, segment: &Segment) -> Vec<u8> {
+        let first = segment.seq.since(self.iss + 1) as u32;
+        let payload: Vec<u8> = (0..segment.data_len).map(|i| wire::stream_byte(first.wrapping_add(i))).collect();
+        self.sent += segment.data_len;
+        if segment.has(Flags::SYN) {
+            self.iss = segment.seq;
+        }
+        wire::craft(self.local, self.remote, segment, &wire::encode_options(&segment.options), &payload)
+    }
+}
+
+impl Target for ModelTarget {
+    fn identity(&self) -> TargetIdentity {
+        TargetIdentity { kind: TargetKind::Model, release: env!("CARGO_PKG_VERSION").to_string(), hz: HZ }
+    }
+
+    fn endpoints(&self) -> Vec<EndpointIdentity> {
+        self.identities.clone()
+    }
+
+    fn started_unix_ns(&self) -> u64 {
+        0
+    }
+
+    fn now(&mut self) -> Nanos {
+        self.now
+    }
+
+    fn call(&mut self, on: Endpoint, op: &Operation, background: bool) -> Result<Option<Seen>, TargetError> {
+        let entered = self.now;
+        let result = match event_of(op) {
+            Some(event) => self.happen(on, &event)?,
+            None => None,
+        };
+        let lingers = self.stack(on).tcb.user.closing_until.is_some();
+        if lingers && matches!(op.call, OperationCall::Socket(Call::Close)) {
+            self.stack(on).lingering = Some((entered, op.clone()));
+            while !background && self.stack(on).lingering.is_some() && self.advance(Nanos::MAX)? {}
+            return Ok(None);
+        }
+        self.now += CALL_NS;
+        let result = result.map_or(CallReturn::Value(if op.makes.is_some() { 3 } else { 0 }), CallReturn::from);
+        let call = CallSeen { on, op: op.clone(), left: self.now, result, wrong_byte: None };
+        Ok(Some(Seen { at: entered, what: What::Call(call) }))
+    }
+
+    fn inject(&mut self, packet: &[u8]) -> Result<(), TargetError> {
+        self.arrive(Endpoint::A, packet.to_vec())
+    }
+
+    fn sample(&mut self, of: Endpoint, source: Source) -> Result<Seen, TargetError> {
+        let at = self.now;
+        let stack = self.stack(of);
+        let t = &stack.tcb;
+        let ms = |timer: tcpconform_model::Timer| (timer.asked.lo.saturating_sub(at) / 1_000_000) as u32;
+        let timer = match (t.time_wait, t.retransmit, t.keepalive) {
+            (Some(timer), _, _) => Some(TimerSample { kind: TimerKind::TimeWait, expires_ms: ms(timer), retransmits: 0 }),
+            (None, Some((kind, timer)), _) => {
+                let kind = if kind == RetransmitKind::WindowProbe { TimerKind::Probe } else { TimerKind::Retransmit };
+                Some(TimerSample { kind, expires_ms: ms(timer), retransmits: t.retransmits.min(255) as u8 })
+            }
+            (None, None, Some(timer)) => {
+                let retransmits = t.probes_out.min(255) as u8;
+                Some(TimerSample { kind: TimerKind::Keepalive, expires_ms: ms(timer), retransmits })
+            }
+            (None, None, None) => None,
+        };
+        let state = match source {
+            Source::SockDiag => t.state,
+            Source::TcpInfo => t.socket_state(),
+        };
+        let timer = timer.filter(|_| source == Source::SockDiag);
+        let sample = Sample { on: of, source, until: at, state, timer, receive_queue: None, send_queue: None };
+        Ok(Seen { at, what: What::Sample(sample) })
+    }
+
+    fn observe(&mut self, until: Nanos) -> Result<Option<Seen>, TargetError> {
+        while self.seen.is_empty() {
+            if !self.advance(until)? {
+                self.now = self.now.max(until);
+                return Ok(None);
+            }
+        }
+        Ok(self.seen.pop_front())
+    }
+
+    fn relay(&mut self, rule: &RelayRule) -> Result<(), TargetError> {
+        match &mut self.middle {
+            Some(middle) => {
+                middle.add(rule);
+                Ok(())
+            }
+            None => Err(TargetError::Failed("there is no middle between the target and a crafted peer".to_string())),
+        }
+    }
+}
+
