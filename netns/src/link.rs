@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -23,7 +24,8 @@ pub struct VethEnd<'a> {
     pub namespace: &'a Namespace,
     /// Its name there, 15 bytes at most.
     pub name: &'a str,
-    /// Its index there; must be free.
+    /// Its index there; must be free. Best different from the other end's: the kernel takes a link whose peer has the same
+    /// index for one without a peer, and may tell of its carrier a second late (linkwatch_urgent_event()).
     pub index: u32,
     /// Its address.
     pub mac: Mac,
@@ -38,7 +40,12 @@ pub struct LinkSetup {
     pub addresses: Vec<(IpAddr, u8)>,
     /// Permanent neighbours.
     pub neighbours: Vec<(IpAddr, Mac)>,
+    /// The other end is up already: what is set up is ready to send and to receive when [`Namespace::set_up_link`] returns.
+    pub peer_is_up: bool,
 }
+
+/// Linkwatch puts off what it does not hold urgent by one second.
+const CARRIER_LIMIT: Duration = Duration::from_secs(5);
 
 // include/uapi/linux: if_link.h, veth.h, if_addr.h, neighbour.h; those that libc lacks.
 const VETH_INFO_PEER: u16 = 1;
@@ -78,13 +85,19 @@ impl Namespace {
 
     /// Sets a link up: no automatic IPv6 address, up, addresses, permanent neighbours.
     ///
-    /// Of a veth pair the end that is set up last sends at once. The other end's queue drops what it is given until the
-    /// kernel's linkwatch work has run (net/core/link_watch.c), except past the queue (`PACKET_QDISC_BYPASS`).
+    /// An end without an up peer is ready only some time after the peer is up: until the kernel's linkwatch work has run
+    /// (net/core/link_watch.c) its queue drops what it is given, except past the queue (`PACKET_QDISC_BYPASS`), and IPv6 on it
+    /// does not receive (addrconf_link_ready()).
     pub fn set_up_link(&self, setup: &LinkSetup) -> Result<(), NetnsError> {
-        let mut requests = vec![no_link_local(setup.index), up(setup.index)];
-        requests.extend(setup.addresses.iter().map(|(address, prefix)| add_address(setup.index, *address, *prefix)));
-        requests.extend(setup.neighbours.iter().map(|(address, mac)| add_neighbour(setup.index, *address, mac)));
-        self.route(|route| route.ask(requests))
+        self.route(|route| route.ask(vec![no_link_local(setup.index), up(setup.index)]))?;
+        // IPv4 and the queue of the end that is set up last need no linkwatch.
+        if setup.peer_is_up && setup.addresses.iter().any(|(address, _)| address.is_ipv6()) {
+            self.run(|| RouteSocket::wait_until_running(setup.index, CARRIER_LIMIT))??;
+        }
+        let addresses = setup.addresses.iter().map(|(address, prefix)| add_address(setup.index, *address, *prefix));
+        let neighbours = setup.neighbours.iter().map(|(address, mac)| add_neighbour(setup.index, *address, mac));
+        let requests: Vec<Request> = addresses.chain(neighbours).collect();
+        if requests.is_empty() { Ok(()) } else { self.route(|route| route.ask(requests)) }
     }
 
     /// Switches checksum offload off for frames that leave through the device, and with it segmentation offload: what leaves

@@ -3,10 +3,12 @@
 //! Owns the message layout of netlink(7) and rtnetlink(7). Refuses to know what the requests mean.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, connect, recv, send, socket,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send, socket,
 };
 
 use crate::error::NetnsError;
@@ -71,11 +73,15 @@ impl Request {
 impl RouteSocket {
     /// Opens the socket in the calling thread's namespace.
     pub(crate) fn open() -> Result<RouteSocket, NetnsError> {
+        RouteSocket::subscribe(0)
+    }
+
+    fn subscribe(groups: u32) -> Result<RouteSocket, NetnsError> {
         let descriptor =
             socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkRoute)
                 .map_err(NetnsError::system("socket(AF_NETLINK, NETLINK_ROUTE)"))?;
-        connect(descriptor.as_raw_fd(), &NetlinkAddr::new(0, 0))
-            .map_err(NetnsError::system("connect(NETLINK_ROUTE)"))?;
+        bind(descriptor.as_raw_fd(), &NetlinkAddr::new(0, groups))
+            .map_err(NetnsError::system("bind(NETLINK_ROUTE)"))?;
         Ok(RouteSocket { descriptor })
     }
 
@@ -119,22 +125,75 @@ impl AsFd for RouteSocket {
     }
 }
 
-/// Sequence number and errno (`UnknownErrno`, 0, for success) of each `NLMSG_ERROR` in the buffer.
-fn answers(mut buffer: &[u8]) -> Vec<(u32, Errno)> {
-    let mut found = Vec::new();
-    while buffer.len() >= HEADER {
-        let word = |at: usize| u32::from_ne_bytes(buffer[at..at + 4].try_into().expect("four bytes"));
-        let length = word(0) as usize;
-        if length < HEADER || length > buffer.len() {
-            break;
+impl RouteSocket {
+    /// Waits until the link runs: its peer is up, and the kernel's linkwatch work has seen it (`IFF_RUNNING`).
+    ///
+    /// `ETIMEDOUT` after `limit`.
+    pub(crate) fn wait_until_running(index: u32, limit: Duration) -> Result<(), NetnsError> {
+        // Subscribed before the question, so that no change falls between.
+        let socket = RouteSocket::subscribe(libc::RTMGRP_LINK as u32)?;
+        let deadline = Instant::now() + limit;
+        let mut question = Request::new("get link", libc::RTM_GETLINK, 0).bytes(&[0; HEADER]).bytes;
+        let length = question.len() as u32;
+        question[0..4].copy_from_slice(&length.to_ne_bytes());
+        question[HEADER + 4..HEADER + 8].copy_from_slice(&index.to_ne_bytes());
+        // Since Linux 6.9 the question itself makes the linkwatch work happen (rtnl_getlink(), linkwatch_sync_dev()).
+        send(socket.descriptor.as_raw_fd(), &question, MsgFlags::empty())
+            .map_err(NetnsError::system("send(NETLINK_ROUTE)"))?;
+        let mut buffer = [0; 8192];
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut polled = [PollFd::new(socket.descriptor.as_fd(), PollFlags::POLLIN)];
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            match poll(&mut polled, timeout) {
+                Err(Errno::EINTR) => continue,
+                Ok(0) => {
+                    let operation = format!("waiting for the carrier of link {index}");
+                    return Err(NetnsError::System { operation, errno: Errno::ETIMEDOUT });
+                }
+                other => other.map_err(NetnsError::system("poll(NETLINK_ROUTE)"))?,
+            };
+            let length = recv(socket.descriptor.as_raw_fd(), &mut buffer, MsgFlags::empty())
+                .map_err(NetnsError::system("recv(NETLINK_ROUTE)"))?;
+            for message in messages(&buffer[..length]) {
+                // struct ifinfomsg: index at 4, flags at 8.
+                let word = |at: usize| message.body.get(at..at + 4).map_or(0, number);
+                if message.kind == libc::RTM_NEWLINK && word(4) == index && word(8) & libc::IFF_RUNNING as u32 != 0 {
+                    return Ok(());
+                }
+            }
         }
-        let kind = u16::from_ne_bytes([buffer[4], buffer[5]]);
-        if i32::from(kind) == libc::NLMSG_ERROR && length >= HEADER + 4 {
-            found.push((word(8), Errno::from_raw(-(word(HEADER) as i32))));
-        }
-        buffer = &buffer[length.next_multiple_of(4).min(buffer.len())..];
     }
-    found
+}
+
+/// Sequence number and errno (`UnknownErrno`, 0, for success) of each `NLMSG_ERROR` in the buffer.
+fn answers(buffer: &[u8]) -> impl Iterator<Item = (u32, Errno)> {
+    messages(buffer)
+        .filter(|message| i32::from(message.kind) == libc::NLMSG_ERROR)
+        .filter_map(|message| Some((message.sequence, Errno::from_raw(-(number(message.body.get(..4)?) as i32)))))
+}
+
+/// A message in a buffer.
+struct Message<'a> {
+    kind: u16,
+    sequence: u32,
+    body: &'a [u8],
+}
+
+fn messages(mut buffer: &[u8]) -> impl Iterator<Item = Message<'_>> {
+    std::iter::from_fn(move || {
+        let header = buffer.get(..HEADER)?;
+        let length = number(&header[0..4]) as usize;
+        let body = buffer.get(HEADER..length)?;
+        let kind = u16::from_ne_bytes([header[4], header[5]]);
+        let message = Message { kind, sequence: number(&header[8..12]), body };
+        buffer = &buffer[length.next_multiple_of(4).min(buffer.len())..];
+        Some(message)
+    })
+}
+
+fn number(bytes: &[u8]) -> u32 {
+    u32::from_ne_bytes(bytes.try_into().expect("four bytes"))
 }
 
 #[cfg(test)]

@@ -29,16 +29,17 @@ fn main() {
 
 fn pair() -> Result<[Namespace; 2], NetnsError> {
     let ends = [Namespace::new()?, Namespace::new()?];
-    let end = |n: usize| VethEnd { namespace: &ends[n], name: "link0", index: 10, mac: MACS[n] };
+    let end = |n: usize| VethEnd { namespace: &ends[n], name: "link0", index: 10 + n as u32, mac: MACS[n] };
     Namespace::create_veth(&end(0), &end(1), 1500)?;
     for n in 0..2 {
         let v4 = |host| Ipv4Addr::new(192, 0, 2, host).into();
         let v6 = |host| Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, host).into();
         let (own, other) = (n as u8 + 1, 2 - n as u8);
         ends[n].set_up_link(&LinkSetup {
-            index: 10,
+            index: 10 + n as u32,
             addresses: vec![(v4(own), 24), (v6(own.into()), 64)],
             neighbours: vec![(v4(other), MACS[1 - n]), (v6(other.into()), MACS[1 - n])],
+            peer_is_up: n == 1,
         })?;
         ends[n].disable_checksum_offload("link0")?;
     }
@@ -49,13 +50,16 @@ fn link_carries_both_ip_versions() -> Result<(), Failed> {
     let ends = pair()?;
     for [one, two] in [["192.0.2.1:1000", "192.0.2.2:1000"], ["[fd00::1]:1000", "[fd00::2]:1000"]] {
         let (one, two): (SocketAddr, SocketAddr) = (one.parse()?, two.parse()?);
-        let to = ends[0].run(|| UdpSocket::bind(one))??;
-        let from = ends[1].run(|| UdpSocket::bind(two))??;
-        to.set_read_timeout(Some(Duration::from_millis(20)))?;
+        let first = ends[0].run(|| UdpSocket::bind(one))??;
+        let last = ends[1].run(|| UdpSocket::bind(two))??;
         let mut buffer = [0; 16];
-        // The end set up first takes IPv6 packets once linkwatch has told it of its carrier.
-        let heard = (0..100).find_map(|_| from.send_to(b"hello", one).ok().and_then(|_| to.recv_from(&mut buffer).ok()));
-        assert_eq!(heard, Some((5, two)));
+        // The end set up first sends once linkwatch has told it of its carrier; the last one is ready at once.
+        last.set_read_timeout(Some(Duration::from_millis(20)))?;
+        let heard = (0..100).find_map(|_| first.send_to(b"hello", two).and_then(|_| last.recv_from(&mut buffer)).ok());
+        assert_eq!(heard, Some((5, one)));
+        last.send_to(b"hello", one)?;
+        first.set_read_timeout(Some(Duration::from_secs(1)))?;
+        assert_eq!(first.recv_from(&mut buffer)?, (5, two));
     }
     Ok(())
 }

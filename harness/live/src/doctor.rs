@@ -37,10 +37,8 @@ pub fn examine() -> Vec<Check> {
     let required = |name, outcome| Check { name, required: true, outcome };
     let optional = |name, outcome| Check { name, required: false, outcome };
     let user_namespace = probe_user_namespace().map_err(|error| error.to_string());
-    let mut checks = vec![optional(
-        "user namespace",
-        user_namespace.map(|()| "an ordinary user can run this too".to_string()),
-    )];
+    let mut checks =
+        vec![optional("user namespace", user_namespace.map(|()| "an ordinary user can run this too".to_string()))];
     let testbed = match Testbed::prepare() {
         Ok(testbed) => testbed,
         Err(error) => {
@@ -59,7 +57,9 @@ pub fn examine() -> Vec<Check> {
     checks.push(required(
         "timer tick",
         match hz() {
-            0 => Err("clock_getres(CLOCK_MONOTONIC_COARSE) tells no tick; build with CONFIG_POSIX_TIMERS=y".to_string()),
+            0 => {
+                Err("clock_getres(CLOCK_MONOTONIC_COARSE) tells no tick; build with CONFIG_POSIX_TIMERS=y".to_string())
+            }
             hz => Ok(format!("HZ {hz}")),
         },
     ));
@@ -69,7 +69,9 @@ pub fn examine() -> Vec<Check> {
     checks.push(required("states by sock_diag", time_wait_is_told()));
     checks.push(optional(
         "state changes by tracepoint",
-        testbed.tracepoint_lack().map_or_else(|| Ok("sock:inet_sock_set_state".to_string()), |lack| Err(lack.to_string())),
+        testbed
+            .tracepoint_lack()
+            .map_or_else(|| Ok("sock:inet_sock_set_state".to_string()), |lack| Err(lack.to_string())),
     ));
     checks
 }
@@ -95,11 +97,7 @@ fn play_on(testbed: &Arc<Testbed>) -> Result<String, String> {
     let started = Instant::now();
     let mut target = KernelTarget::new(testbed, &empty_case()).map_err(|error| error.to_string())?;
     let set_up = started.elapsed();
-    let listen = Operation {
-        descriptor: None,
-        makes: None,
-        call: OperationCall::Socket(Call::Listen { backlog: 1 }),
-    };
+    let listen = Operation { descriptor: None, makes: None, call: OperationCall::Socket(Call::Listen { backlog: 1 }) };
     target.call(Endpoint::A, &listen, false).map_err(|error| error.to_string())?;
     let own = target.endpoints().remove(0);
     let syn = Segment { flags: Flags::SYN, wnd: 65_535, ..Segment::default() };

@@ -24,7 +24,7 @@ use crate::tracepoint::Watch;
 
 /// The name and index of the link in an endpoint's namespace.
 const DEVICE: &str = "link0";
-const DEVICE_INDEX: u32 = 100;
+const DEVICE_INDEX: u32 = 10;
 /// Addresses of the two endpoints; the tester's ends have a third, so that the kernel drops there what is for an endpoint.
 const MACS: [Mac; 2] = [[2, 0, 0, 0, 0, 0xa], [2, 0, 0, 0, 0, 0xb]];
 const TESTER_MAC: Mac = [2, 0, 0, 0, 0, 0xf];
@@ -78,11 +78,11 @@ impl EndpointUnderTest {
             index: DEVICE_INDEX,
             addresses: vec![(local.ip(), prefix(case.ip))],
             neighbours: vec![(remote.ip(), other)],
+            peer_is_up: true,
         };
         namespace.set_up_link(&setup).map_err(refused)?;
-        let (capture, diag) = namespace
-            .run(|| (CaptureSocket::open(DEVICE_INDEX), DiagSocket::open()))
-            .map_err(refused)?;
+        let (capture, diag) =
+            namespace.run(|| (CaptureSocket::open(DEVICE_INDEX), DiagSocket::open())).map_err(refused)?;
         let capture = capture.map_err(|error| failed(format!("capturing the link: {error}")))?;
         let diag = diag.map_err(|error| failed(format!("socket(NETLINK_SOCK_DIAG): {error}")))?;
 
@@ -123,7 +123,12 @@ impl EndpointUnderTest {
     pub(crate) fn deliver(&self, packet: &[u8]) -> Result<(), TargetError> {
         let frame = [&self.header[..], packet].concat();
         self.testbed.injection.send(self.tester_link, &frame).map_err(|error| {
-            failed(format!("injecting {} bytes on the link of {}, MTU {}: {error}", packet.len(), self.name, self.identity.mtu))
+            failed(format!(
+                "injecting {} bytes on the link of {}, MTU {}: {error}",
+                packet.len(),
+                self.name,
+                self.identity.mtu
+            ))
         })
     }
 
@@ -174,12 +179,8 @@ impl EndpointUnderTest {
                 (entered, left, Some(Diagnosis { state, timer: None, receive_queue: None, send_queue: None }))
             }
         };
-        let diagnosis = diagnosis.unwrap_or(Diagnosis {
-            state: State::Closed,
-            timer: None,
-            receive_queue: None,
-            send_queue: None,
-        });
+        let diagnosis =
+            diagnosis.unwrap_or(Diagnosis { state: State::Closed, timer: None, receive_queue: None, send_queue: None });
         let sample = Sample {
             on: self.name,
             source,

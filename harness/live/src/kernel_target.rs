@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crate::middle_stub::Middle;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::prctl;
 use nix::sys::time::TimeSpec;
 use tcpconform_engine::case::{Case, Endpoint, Operation, OperationCall, RelayRule, Topology};
 use tcpconform_engine::play::{Seen, Target, TargetError};
-use crate::middle_stub::Middle;
 use tcpconform_engine::trace::{
     CallSeen, EndpointIdentity, Nanos, RelayAct, Source, TargetIdentity, TargetKind, Way, What,
 };
@@ -60,8 +60,7 @@ impl KernelTarget {
                 Some(Middle::new(&identities))
             }
         };
-        let mailbox =
-            Arc::new(Mailbox::new().map_err(|errno| TargetError::Failed(format!("eventfd: {errno}")))?);
+        let mailbox = Arc::new(Mailbox::new().map_err(|errno| TargetError::Failed(format!("eventfd: {errno}")))?);
         let clock = Clock::start();
         for endpoint in &endpoints {
             endpoint.watch_transitions(clock, &mailbox);

@@ -5,7 +5,9 @@ use tcpconform_engine::trace::{EndpointIdentity, Nanos};
 #[derive(Debug)]
 pub(crate) struct Middle;
 impl Middle {
-    pub(crate) fn new(_: &[EndpointIdentity]) -> Middle { Middle }
+    pub(crate) fn new(_: &[EndpointIdentity]) -> Middle {
+        Middle
+    }
     pub(crate) fn add(&mut self, _: &RelayRule) {}
     pub(crate) fn treat(&mut self, _: Endpoint, at: Nanos, packet: Vec<u8>) -> Treatment {
         Treatment { act: None, deliver: vec![Delivery { at, packet }] }

@@ -2,7 +2,10 @@
 //!
 //! Owns the system calls of packet(7) and SO_TIMESTAMPNS (Documentation/networking/timestamping.rst). Refuses to know what is
 //! in a frame. A socket never hears its own frames, so capture and injection are two.
-#![expect(unsafe_code, reason = "sockaddr_ll and control messages, which no crate in use makes without losing the stamp")]
+#![expect(
+    unsafe_code,
+    reason = "sockaddr_ll and control messages, which no crate in use makes without losing the stamp"
+)]
 
 use std::io;
 use std::mem::{size_of, zeroed};

@@ -312,7 +312,6 @@ impl Sockets {
     }
 }
 
-
 /// Closes a socket; lingers if SO_LINGER says so.
 pub(crate) fn timed_close(socket: Socket) -> Returned {
     let descriptor = OwnedFd::from(socket);

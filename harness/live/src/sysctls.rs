@@ -71,7 +71,8 @@ pub(crate) struct Sysctls {
 impl Sysctls {
     /// Looks at a fresh namespace. Later ones start with the same values, so that a case need not read forty files.
     pub(crate) fn of_fresh_namespace(namespace: &Namespace) -> Result<Sysctls, NetnsError> {
-        let pinned: BTreeMap<String, String> = PINNED.iter().map(|(name, value)| (full(name), value.to_string())).collect();
+        let pinned: BTreeMap<String, String> =
+            PINNED.iter().map(|(name, value)| (full(name), value.to_string())).collect();
         let own = namespace.read_sysctls(pinned.keys().map(String::as_str))?;
         let pins: BTreeMap<String, String> =
             pinned.into_iter().filter(|(name, value)| own.get(name) != Some(value)).collect();

@@ -96,10 +96,9 @@ impl Testbed {
             Ok(_) | Err(NetnsError::UnknownSysctl { .. }) => {}
             Err(other) => return Err(other.into()),
         }
-        let injection = tester.run(InjectionSocket::open)?.map_err(system(
-            "socket(AF_PACKET)",
-            "; it needs CAP_NET_RAW and a kernel with CONFIG_PACKET",
-        ))?;
+        let injection = tester
+            .run(InjectionSocket::open)?
+            .map_err(system("socket(AF_PACKET)", "; it needs CAP_NET_RAW and a kernel with CONFIG_PACKET"))?;
         let sysctls = Sysctls::of_fresh_namespace(&Namespace::new()?)?;
         let tracepoint = layout.and_then(|layout| {
             Tracepoint::start(layout)

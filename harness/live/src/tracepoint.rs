@@ -2,8 +2,11 @@
 //! connection it is.
 //!
 //! Owns the perf events (one a CPU), their buffers and the one thread that reads them. Needs CAP_PERFMON and tracefs; without
-//! them there are no transitions and nothing else changes. Follows perf_event_open(2), include/trace/events/sock.h. Blind to
-//! mini-sockets: SYN-RECEIVED before the handshake ends, TIME-WAIT, and FIN-WAIT-2 once it is one.
+//! them there are no transitions and nothing else changes. Follows perf_event_open(2), include/trace/events/sock.h.
+//!
+//! Blind to mini-sockets. SYN-RECEIVED is one until the handshake ends: what a passive open reports first is SYN-RECEIVED to
+//! ESTABLISHED. TIME-WAIT is one, and FIN-WAIT-2 of an orphan: where the mini-socket takes over (tcp_time_wait()), the full
+//! socket reports that it goes to CLOSED.
 #![expect(unsafe_code, reason = "perf_event_open and its mapped buffers")]
 
 use std::collections::HashMap;
@@ -121,8 +124,9 @@ struct Event {
     to: State,
 }
 
-/// `None` for other protocols, for what is cut, and for sockets without a peer: what a listener does is not what the
-/// connection does, and a child of it is cloned before it has its addresses (inet_csk_clone_lock()).
+/// `None` for other protocols, for what is cut, and for what is no state change of the connection: a listener's own, and the
+/// cloning of the listener into a full socket at the end of the handshake (inet_csk_clone_lock()), which only newer kernels
+/// report with the connection's addresses.
 fn event(monotonic_ns: u64, raw: &[u8], layout: &Layout) -> Option<Event> {
     let byte = |at: usize| raw.get(at).copied();
     let half = |at: usize| Some(u16::from_ne_bytes(raw.get(at..at + 2)?.try_into().ok()?));
@@ -140,13 +144,9 @@ fn event(monotonic_ns: u64, raw: &[u8], layout: &Layout) -> Option<Event> {
     let local = SocketAddr::new(address(layout.saddr, layout.saddr_v6)?, half(layout.sport)?);
     let remote = SocketAddr::new(address(layout.daddr, layout.daddr_v6)?, half(layout.dport)?);
     let state = |at: usize| kernel_state(u8::try_from(word(at)?).ok()?);
-    (remote.port() != 0).then_some(())?;
-    Some(Event {
-        monotonic_ns,
-        connection: (local, remote),
-        from: state(layout.oldstate)?,
-        to: state(layout.newstate)?,
-    })
+    let (from, to) = (state(layout.oldstate)?, state(layout.newstate)?);
+    let of_connection = remote.port() != 0 && from != State::Listen;
+    of_connection.then_some(Event { monotonic_ns, connection: (local, remote), from, to })
 }
 
 /// The CPUs that are online, as in `0-3,6`.
@@ -220,7 +220,8 @@ impl Buffer {
         };
         // SAFETY: the attributes are valid for their size; the descriptor is new and ours.
         let descriptor = unsafe {
-            let raw = libc::syscall(libc::SYS_perf_event_open, &raw const attributes, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+            let raw =
+                libc::syscall(libc::SYS_perf_event_open, &raw const attributes, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
             if raw < 0 {
                 return Err(io::Error::last_os_error());
             }

@@ -44,8 +44,7 @@ const ORDER: Signal = Signal::SIGUSR1;
 impl Zygote {
     /// Starts the process. To be called while this process has one thread and no socket.
     pub(crate) fn start() -> nix::Result<Zygote> {
-        let (ours, theirs) =
-            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+        let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
         // SAFETY: the process has one thread, so the child may do anything.
         match unsafe { fork() }? {
             ForkResult::Parent { .. } => Ok(Zygote { channel: Mutex::new(ours) }),
@@ -127,15 +126,11 @@ fn next_request(channel: &OwnedFd) -> Option<(i32, i32, Option<OwnedFd>)> {
     let mut control = cmsg_space!(RawFd);
     loop {
         let mut parts = [IoSliceMut::new(&mut request)];
-        let message = match recvmsg::<()>(
-            channel.as_raw_fd(),
-            &mut parts,
-            Some(&mut control),
-            MsgFlags::MSG_CMSG_CLOEXEC,
-        ) {
-            Err(Errno::EINTR) => continue,
-            other => other.ok()?,
-        };
+        let message =
+            match recvmsg::<()>(channel.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC) {
+                Err(Errno::EINTR) => continue,
+                other => other.ok()?,
+            };
         if message.bytes != 8 {
             return None;
         }

@@ -6,9 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use tcpconform_engine::case::{
-    Case, Endpoint, IpVersion, Open, Operation, OperationCall, PeerOptions, Topology,
-};
+use tcpconform_engine::case::{Case, Endpoint, IpVersion, Open, Operation, OperationCall, PeerOptions, Topology};
 use tcpconform_engine::play::{Seen, Target, TargetError};
 use tcpconform_engine::trace::{CallReturn, Sample, Source, TimerKind, Way, What};
 use tcpconform_engine::wire::{self, Packet};
@@ -191,18 +189,14 @@ fn passive_open_and_close_to_time_wait() -> Result<(), Failed> {
     let timer = sample.timer.expect("TIME-WAIT has a timer");
     assert!(timer.kind == TimerKind::TimeWait && (59_000..=60_100).contains(&timer.expires_ms), "{timer:?}");
     if testbed().tracepoint_lack().is_none() {
-        hand.until(|seen| match &seen.what {
-            What::Transition(t) => (t.to == State::Closed).then_some(()),
+        let to = |seen: &Seen| match &seen.what {
+            What::Transition(transition) => Some(transition.to),
             _ => None,
-        })?;
-        let states: Vec<State> = hand
-            .seen
-            .iter()
-            .filter_map(|seen| match &seen.what {
-                What::Transition(t) => Some(t.to),
-                _ => None,
-            })
-            .collect();
+        };
+        if !hand.seen.iter().any(|seen| to(seen) == Some(State::Closed)) {
+            hand.until(|seen| to(seen).filter(|state| *state == State::Closed))?;
+        }
+        let states: Vec<State> = hand.seen.iter().filter_map(to).collect();
         assert_eq!(states, [State::Established, State::FinWait1, State::FinWait2, State::Closed]);
     }
     let ins = hand.seen.iter().filter(|s| matches!(&s.what, What::Segment(s) if s.way == Way::In)).count();
@@ -369,7 +363,9 @@ fn sysctls_are_recorded() -> Result<(), Failed> {
     assert_eq!(value("tcp_orphan_retries"), Some("0"));
     assert_eq!(value("tcp_rmem"), Some("4096 131072 6291456"));
     with.sysctls = [("tcp_no_such".to_string(), "5".to_string())].into();
-    assert!(matches!(KernelTarget::new(testbed(), &with), Err(TargetError::Unsupported(text)) if text.contains("tcp_no_such")));
+    assert!(
+        matches!(KernelTarget::new(testbed(), &with), Err(TargetError::Unsupported(text)) if text.contains("tcp_no_such"))
+    );
     with.sysctls = [("tcp_fin_timeout".to_string(), "often".to_string())].into();
     assert!(matches!(KernelTarget::new(testbed(), &with), Err(TargetError::Failed(_))));
     Ok(())
