@@ -29,10 +29,29 @@ pub fn ladder(trace: &Trace) -> String {
         states: HashMap::new(),
         emitted: Vec::new(),
     };
-    for record in &trace.records {
-        ladder.record(record);
+    for (index, record) in trace.records.iter().enumerate() {
+        if !is_contradicted(record, &trace.records[index + 1..]) {
+            ladder.record(record);
+        }
     }
     ladder.out
+}
+
+/// Whether this is the tracepoint's CLOSED of a connection that lives on in FIN-WAIT-2 or TIME-WAIT: the full socket is
+/// gone, and later samples find its mini-socket (`tcp_time_wait`).
+fn is_contradicted(record: &Record, later: &[Record]) -> bool {
+    let What::Transition(transition) = &record.what else { return false };
+    let lives_on = |later: &Record| match &later.what {
+        What::Sample(sample) => sample.on == transition.on && sample.state != State::Closed,
+        What::Segment(_)
+        | What::Relay(_)
+        | What::Call(_)
+        | What::Transition(_)
+        | What::Waited(_)
+        | What::Trouble(_)
+        | What::End {} => false,
+    };
+    transition.to == State::Closed && later.iter().any(lives_on)
 }
 
 struct Ladder {
@@ -95,6 +114,8 @@ impl Ladder {
                 }
                 self.side(record, call.on, &text);
             }
+            // A sample of an earlier step has been overtaken by what the next step did at once.
+            What::Sample(_) if self.step.is_some_and(|step| step > record.step) => {}
             What::Sample(sample) => self.state(record, sample.on, sample.state),
             What::Transition(transition) => self.state(record, transition.on, transition.to),
             What::Waited(_) => {}
@@ -148,4 +169,95 @@ fn poll(events: Poll) -> String {
 
 fn error(errno: Errno) -> String {
     errno.name().map_or_else(|| format!("errno {}", errno.0), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+
+    use tcpconform_engine::case::{Operation, OperationCall};
+    use tcpconform_engine::trace::{
+        CallSeen, EndpointIdentity, Header, RelayAct, Sample, SegmentSeen, Source, TargetIdentity, TargetKind, VERSION,
+    };
+    use tcpconform_model::{Call, Segment};
+
+    const MICROSECOND: Nanos = 1000;
+
+    fn packet(from: Endpoint, flags: Flags, seq: u32, ack: u32) -> Vec<u8> {
+        let [a, b]: [SocketAddr; 2] = ["10.0.0.1:20000", "10.0.0.2:40000"].map(|text| text.parse().unwrap());
+        let (source, destination) = match from {
+            Endpoint::A => (a, b),
+            Endpoint::B => (b, a),
+        };
+        let segment = Segment { seq: Seq(seq), ack: Seq(ack), flags, wnd: 502, ..Segment::default() };
+        wire::craft(source, destination, &segment, &[], &[])
+    }
+
+    fn seen(at: Nanos, step: u32, on: Endpoint, way: Way, packet: &[u8]) -> Record {
+        Record { at, step, what: What::Segment(SegmentSeen { on, way, packet: packet.to_vec() }) }
+    }
+
+    fn trace(topology: Topology, records: Vec<Record>) -> Trace {
+        let address = "10.0.0.1:1".parse().unwrap();
+        let endpoint =
+            |name| EndpointIdentity { name, local: address, remote: address, mtu: 1500, sysctls: Default::default() };
+        let header = Header {
+            trace: VERSION,
+            tool: "0.1.0".into(),
+            case: "close/normal".into(),
+            variant: String::new(),
+            purpose: "Four waves.".into(),
+            claims: Vec::new(),
+            requirements: Vec::new(),
+            target: TargetIdentity { kind: TargetKind::Model, release: "0.1.0".into(), hz: 1000 },
+            topology,
+            endpoints: [Endpoint::A, Endpoint::B].map(endpoint).into(),
+            steps: Vec::new(),
+            started_unix_ns: 0,
+        };
+        Trace { header, records }
+    }
+
+    #[test]
+    fn a_ladder_reads_like_a_picture_in_the_rfc() {
+        let fin = Flags::FIN | Flags::ACK;
+        let (syn, syn_ack) =
+            (packet(Endpoint::A, Flags::SYN, 100, 0), packet(Endpoint::B, Flags::SYN | Flags::ACK, 900, 101));
+        let (lost, again) = (packet(Endpoint::A, fin, 101, 901), packet(Endpoint::A, fin, 101, 901));
+        let op = Operation { descriptor: None, makes: None, call: OperationCall::Socket(Call::Close) };
+        let close =
+            CallSeen { on: Endpoint::A, op, left: 5_000 * MICROSECOND, result: CallReturn::Value(0), wrong_byte: None };
+        let state = |at, on, state| Record {
+            at,
+            step: 1,
+            what: What::Sample(Sample {
+                on,
+                source: Source::SockDiag,
+                until: at,
+                state,
+                timer: None,
+                receive_queue: None,
+                send_queue: None,
+            }),
+        };
+        let fate = RelayAct { from: Endpoint::A, emitted_at: 5_000 * MICROSECOND, act: Fate::Dropped };
+        let records = vec![
+            seen(0, 0, Endpoint::A, Way::Out, &syn),
+            seen(2 * MICROSECOND, 0, Endpoint::B, Way::In, &syn),
+            seen(4 * MICROSECOND, 0, Endpoint::B, Way::Out, &syn_ack),
+            seen(6 * MICROSECOND, 0, Endpoint::A, Way::In, &syn_ack),
+            Record { at: 5_000 * MICROSECOND, step: 1, what: What::Call(close) },
+            seen(5_000 * MICROSECOND, 1, Endpoint::A, Way::Out, &lost),
+            Record { at: 5_001 * MICROSECOND, step: 1, what: What::Relay(fate) },
+            state(5_100 * MICROSECOND, Endpoint::A, State::FinWait1),
+            state(6_100 * MICROSECOND, Endpoint::A, State::FinWait1),
+            seen(209_000 * MICROSECOND, 1, Endpoint::A, Way::Out, &again),
+            seen(209_002 * MICROSECOND, 1, Endpoint::B, Way::In, &again),
+            state(209_100 * MICROSECOND, Endpoint::B, State::CloseWait),
+            seen(209_200 * MICROSECOND, 1, Endpoint::A, Way::In, &[0x45, 0]),
+            Record { at: 60_000_000 * MICROSECOND, step: 2, what: What::End {} },
+        ];
+        insta::assert_snapshot!(ladder(&trace(Topology::TwoKernels, records)));
+    }
 }

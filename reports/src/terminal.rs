@@ -118,7 +118,7 @@ fn alike(cases: &[Judgement]) -> Vec<Vec<&Judgement>> {
             Verdict::Pass | Verdict::Skip => continue,
             Verdict::Inconclusive | Verdict::Fail | Verdict::Error => {}
         }
-        match groups.iter_mut().find(|group| trouble(group[0]) == trouble(case)) {
+        match groups.iter_mut().find(|group| is_same_trouble(group[0], case)) {
             Some(group) => group.push(case),
             None => groups.push(vec![case]),
         }
@@ -126,10 +126,16 @@ fn alike(cases: &[Judgement]) -> Vec<Vec<&Judgement>> {
     groups
 }
 
-fn trouble(case: &Judgement) -> (&str, Verdict, Option<(&str, &str, &str)>, Option<&str>) {
-    let finding = case.findings.first();
-    let reason = if finding.is_none() { case.reason.as_deref() } else { None };
-    (&case.id, case.verdict, finding.map(|f| (f.rule.as_str(), f.place.as_str(), f.expected.as_str())), reason)
+/// Whether two variants have the same verdict for the same reason: the first finding's, or the one given.
+fn is_same_trouble(one: &Judgement, other: &Judgement) -> bool {
+    let why = match (one.findings.first(), other.findings.first()) {
+        (Some(one), Some(other)) => {
+            (&one.rule, &one.place, &one.expected) == (&other.rule, &other.place, &other.expected)
+        }
+        (None, None) => one.reason == other.reason,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    why && (&one.id, one.verdict) == (&other.id, other.verdict)
 }
 
 fn seconds(seconds: f64) -> String {

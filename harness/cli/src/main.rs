@@ -1,1 +1,7 @@
-fn main(){}
+//! The `tcpconform` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tcpconform::main()
+}

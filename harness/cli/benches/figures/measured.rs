@@ -1,0 +1,76 @@
+//! A target that looks at the clock whenever something is seen of the target behind it.
+
+use tcpconform_engine::case::{Endpoint, Operation, RelayRule};
+use tcpconform_engine::play::{Seen, Target, TargetError};
+use tcpconform_engine::trace::{EndpointIdentity, Nanos, Source, TargetIdentity, Way, What};
+
+/// An answer that comes later than this was made by a timer, not by the segment before it.
+const ANSWER_MAX: Nanos = 1_000_000;
+
+/// A target, and how soon answers to what was injected into it were seen.
+pub struct Measured<T> {
+    target: T,
+    injected_at: Option<Nanos>,
+    /// From the kernel's stamp of an injected segment to our look at the answer.
+    pub answers: Vec<Nanos>,
+}
+
+impl<T: Target> Measured<T> {
+    /// Measures this target.
+    pub fn new(target: T) -> Measured<T> {
+        Measured { target, injected_at: None, answers: Vec::new() }
+    }
+
+    fn note(&mut self, seen: &Seen) {
+        let What::Segment(segment) = &seen.what else { return };
+        match segment.way {
+            Way::In => self.injected_at = Some(seen.at),
+            Way::Out => {
+                let Some(injected_at) = self.injected_at.take() else { return };
+                if seen.at - injected_at < ANSWER_MAX {
+                    self.answers.push(self.target.now() - injected_at);
+                }
+            }
+        }
+    }
+}
+
+impl<T: Target> Target for Measured<T> {
+    fn identity(&self) -> TargetIdentity {
+        self.target.identity()
+    }
+
+    fn endpoints(&self) -> Vec<EndpointIdentity> {
+        self.target.endpoints()
+    }
+
+    fn started_unix_ns(&self) -> u64 {
+        self.target.started_unix_ns()
+    }
+
+    fn now(&mut self) -> Nanos {
+        self.target.now()
+    }
+
+    fn call(&mut self, on: Endpoint, op: &Operation, background: bool) -> Result<Option<Seen>, TargetError> {
+        self.target.call(on, op, background)
+    }
+
+    fn inject(&mut self, packet: &[u8]) -> Result<(), TargetError> {
+        self.target.inject(packet)
+    }
+
+    fn sample(&mut self, of: Endpoint, source: Source) -> Result<Seen, TargetError> {
+        self.target.sample(of, source)
+    }
+
+    fn observe(&mut self, until: Nanos) -> Result<Option<Seen>, TargetError> {
+        let seen = self.target.observe(until)?;
+        seen.iter().for_each(|seen| self.note(seen));
+        Ok(seen)
+    }
+
+    fn relay(&mut self, rule: &RelayRule) -> Result<(), TargetError> {
+        self.target.relay(rule)
+    }
+}

@@ -1,0 +1,150 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "Exit codes:
+  0  all that was played passed
+  1  findings: a fail, or an inconclusive
+  2  usage, or a bad case file; nothing was run
+  3  could not run, or was interrupted
+  4  nothing selected";
+
+const SELECTORS: &str = "A SELECTOR is a case id (time-wait/rst), a variant (time-wait/rst@left-edge,ipv4), a glob \
+(time-wait/*), a path to a YAML file or folder, or a claim (claim:T04).";
+
+/// Puts the TCP of this machine's kernel to the test, and judges it against an executable model of RFC 9293.
+#[derive(Debug, Parser)]
+#[command(name = "tcpconform", version, after_help = EXIT_CODES)]
+pub struct Arguments {
+    /// The folder of the case files, instead of the catalogue that is compiled in.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub cases: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Play and judge cases.
+    #[command(after_help = SELECTORS)]
+    Run(RunArguments),
+    /// List cases.
+    #[command(after_help = SELECTORS)]
+    List(ListArguments),
+    /// Show a case: its purpose, its steps, and the exchange that the model expects.
+    Show {
+        /// A case id, with or without its variant.
+        case: String,
+    },
+    /// Check case files: syntax, names, and a dry run on the model. Needs no privileges.
+    Check {
+        /// Files or folders; default: the whole catalogue.
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// Judge stored traces again. Needs no privileges.
+    Judge {
+        /// Trace files, or folders with them.
+        #[arg(value_name = "TRACE", required = true)]
+        traces: Vec<PathBuf>,
+    },
+    /// Say what this machine allows, and the command that fixes what it does not.
+    Doctor,
+}
+
+/// Arguments of `run`.
+#[derive(Args, Debug)]
+pub struct RunArguments {
+    /// Cases to run; default: all.
+    #[arg(value_name = "SELECTOR")]
+    pub selectors: Vec<String>,
+    /// Whose TCP is played.
+    #[arg(long, value_enum, default_value_t = TargetArgument::Kernel)]
+    pub target: TargetArgument,
+    /// Cases in flight [default: all, as far as file descriptors allow]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub jobs: Option<u32>,
+    /// Leave out cases that need more than 5 s of real time.
+    #[arg(long)]
+    pub quick: bool,
+    /// Where report.json and traces/ go [default: target/tcpconform/<kernel release>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Only the Kth of N parts.
+    #[arg(long, value_name = "K/N")]
+    pub shard: Option<Shard>,
+}
+
+/// Arguments of `list`.
+#[derive(Args, Debug)]
+pub struct ListArguments {
+    /// Cases to list; default: all.
+    #[arg(value_name = "SELECTOR")]
+    pub selectors: Vec<String>,
+    /// For programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Whose TCP is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TargetArgument {
+    /// The running kernel
+    Kernel,
+    /// The reference model, played as a stack: in no time and without privileges
+    Model,
+}
+
+/// One of several equal parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which, counted from 1.
+    pub part: usize,
+    /// Of how many.
+    pub parts: usize,
+}
+
+impl Shard {
+    /// The part of these items.
+    pub fn of<T>(self, items: Vec<T>) -> Vec<T> {
+        items.into_iter().skip(self.part - 1).step_by(self.parts).collect()
+    }
+}
+
+impl FromStr for Shard {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Shard, &'static str> {
+        text.split_once('/')
+            .and_then(|(part, parts)| Some(Shard { part: part.parse().ok()?, parts: parts.parse().ok()? }))
+            .filter(|shard| 0 < shard.part && shard.part <= shard.parts)
+            .ok_or("expected K/N with 1 <= K <= N, as in 2/4")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn shards_are_disjoint_and_leave_nothing_out() {
+        let shard = |text: &str| text.parse::<Shard>();
+        for text in ["0/2", "3/2", "1", "1/0", "a/b", "-1/2", "1/2/3", ""] {
+            assert!(shard(text).is_err(), "{text}");
+        }
+        let mut all: Vec<u32> = (1..=3).flat_map(|k| shard(&format!("{k}/3")).unwrap().of((0..10).collect())).collect();
+        all.sort();
+        assert_eq!(all, (0..10).collect::<Vec<u32>>());
+    }
+}

@@ -1,0 +1,64 @@
+//! The command line of tcpconform: reads arguments, wires players to the run loop, and turns the outcome into an exit code.
+//!
+//! Owns what only a process has: privileges, signals, descriptors, the output folder, the terminal. Refuses to know what is
+//! right for TCP. A library only so that `tests/` and `benches/` start runs as the binary does.
+
+pub mod arguments;
+pub mod catalogue;
+mod check;
+mod doctor;
+pub mod exit;
+mod halt;
+pub mod in_flight;
+mod judge;
+mod list;
+pub mod out_folder;
+pub mod plan;
+pub mod player;
+mod progress_line;
+mod run;
+mod show;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use exit::Refusal;
+
+/// Does what the command line says. To be called while the process has one thread.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let cases = arguments.cases.as_deref();
+    let done = match arguments.command {
+        Command::Run(run) => run::run(&run, cases),
+        Command::List(list) => list::list(&list, cases),
+        Command::Show { case } => show::show(&case, cases),
+        Command::Check { paths } => check::check(&paths, cases),
+        Command::Judge { traces } => judge::judge(&traces),
+        Command::Doctor => doctor::doctor(),
+    };
+    let exit = done.unwrap_or_else(|refusal| {
+        // Where nobody reads standard error, the exit code still says it.
+        let _ = writeln!(anstream::stderr(), "{refusal}");
+        refusal.exit
+    });
+    exit.into()
+}
+
+/// Writes to standard output; a reader that went away, as in `| head`, is no trouble.
+fn show_on_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Refusal> {
+    let mut text = Vec::new();
+    let written = write(&mut text).and_then(|()| {
+        let mut stdout = anstream::stdout().lock();
+        stdout.write_all(&text)?;
+        stdout.flush()
+    });
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Refusal::could_not_run(format!("writing to standard output: {error}"), None))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

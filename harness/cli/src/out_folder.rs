@@ -1,0 +1,113 @@
+//! The folder that a run writes to: the reports and `traces/`.
+//!
+//! Owns finding out before the run that it can be written, and writing it.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use nix::sys::statvfs::statvfs;
+use tcpconform_engine::trace::Trace;
+use tcpconform_engine::trace_file;
+use tcpconform_reports::{FILES, JSON, Report};
+
+use crate::exit::Refusal;
+
+/// What the report and a margin take, bytes.
+const FREE_MIN: u64 = 64 << 20;
+/// What one trace takes at most in the catalogue's cases, bytes.
+const TRACE_SIZE: u64 = 256 << 10;
+/// Enough that a full disk or a quota refuses it.
+const PROBE_SIZE: usize = 64 << 10;
+
+/// A folder that could be written when the run began.
+pub struct OutFolder {
+    path: PathBuf,
+}
+
+impl OutFolder {
+    /// Creates the folder, and finds out whether the output of this many cases fits.
+    ///
+    /// The report of an earlier run in it is taken away: should this run be killed, nothing lies there that is not its own.
+    pub fn prepare(path: &Path, cases: usize) -> Result<OutFolder, Refusal> {
+        let shown = path.display();
+        let refuse = |operation: &str, error: io::Error| {
+            Refusal::could_not_run(
+                format!("cannot write to {shown}: {operation}: {error}"),
+                Some("name a folder that can be written: tcpconform run --out DIR"),
+            )
+        };
+        fs::create_dir_all(path.join("traces")).map_err(|error| refuse("creating traces/", error))?;
+        let probe = path.join(".probe");
+        let probed = File::create(&probe).and_then(|mut file| {
+            file.write_all(&[0; PROBE_SIZE])?;
+            file.sync_all()
+        });
+        // Gone already when it could not be created.
+        let _ = fs::remove_file(&probe);
+        probed.map_err(|error| refuse("writing a file", error))?;
+        let space = statvfs(path).map_err(|errno| refuse("asking for free space", errno.into()))?;
+        let free = space.blocks_available().saturating_mul(space.fragment_size());
+        let needed = FREE_MIN + TRACE_SIZE * cases as u64;
+        if free < needed {
+            return Err(Refusal::could_not_run(
+                format!(
+                    "too little space in {shown}: {} MiB free, {} MiB needed",
+                    free >> 20,
+                    needed.div_ceil(1 << 20)
+                ),
+                Some("free some, or name a folder elsewhere: tcpconform run --out DIR"),
+            ));
+        }
+        for (name, _) in FILES {
+            match fs::remove_file(path.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(refuse("removing the old report", error));
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(OutFolder::existing(path))
+    }
+
+    /// A folder of which nothing is known.
+    pub fn existing(path: &Path) -> OutFolder {
+        OutFolder { path: path.to_owned() }
+    }
+
+    /// Writes `traces/<case>.jsonl`, and says where that is.
+    pub fn write_trace(&self, trace: &Trace) -> io::Result<PathBuf> {
+        let path = self.path.join("traces").join(trace_name(trace));
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let write = || {
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            let mut file = BufWriter::new(File::create(&path)?);
+            trace_file::write(trace, &mut file)?;
+            file.into_inner()?.flush()
+        };
+        write().map_err(named)?;
+        Ok(path)
+    }
+
+    /// Writes the reports, each in one piece: whoever reads one never sees half of it. Says where `report.json` is.
+    pub fn write_reports(&self, report: &Report) -> io::Result<PathBuf> {
+        for (name, reporter) in FILES {
+            let partial = self.path.join(format!("{name}.partial"));
+            let mut file = BufWriter::new(File::create(&partial)?);
+            reporter.write(report, &mut file)?;
+            file.into_inner()?.sync_all()?;
+            fs::rename(&partial, self.path.join(name))?;
+        }
+        Ok(self.path.join(JSON))
+    }
+}
+
+fn trace_name(trace: &Trace) -> String {
+    let header = &trace.header;
+    match header.variant.as_str() {
+        "" => format!("{}.jsonl", header.case),
+        variant => format!("{}@{variant}.jsonl", header.case),
+    }
+}

@@ -1,0 +1,61 @@
+//! The running Linux kernel as a player.
+
+use std::sync::Arc;
+
+use tcpconform_engine::case::Case;
+use tcpconform_engine::play::{TargetError, play};
+use tcpconform_engine::run::{Player, Progress};
+use tcpconform_engine::trace::{TargetIdentity, TargetKind, Trace};
+use tcpconform_live::{KernelTarget, SetupError, Testbed};
+
+pub use tcpconform_live::{Check, examine};
+
+use crate::exit::Refusal;
+
+/// Plays on the running kernel.
+pub struct KernelPlayer {
+    testbed: Arc<Testbed>,
+    identity: TargetIdentity,
+}
+
+impl KernelPlayer {
+    /// Gets the rights and what all cases share. To be called while the process has one thread.
+    pub fn start() -> Result<KernelPlayer, Refusal> {
+        let testbed = Testbed::prepare().map_err(refuse)?;
+        let identity =
+            TargetIdentity { kind: TargetKind::Kernel, release: testbed.release().to_owned(), hz: testbed.hz() };
+        Ok(KernelPlayer { testbed, identity })
+    }
+
+    /// The target for one play of a case: namespaces and links, ready.
+    pub fn target(&self, case: &Case) -> Result<KernelTarget, TargetError> {
+        KernelTarget::new(&self.testbed, case)
+    }
+
+    /// Which kernel it is.
+    pub fn identity(&self) -> &TargetIdentity {
+        &self.identity
+    }
+}
+
+impl Player for KernelPlayer {
+    fn play(&self, case: &Case, progress: &dyn Fn(Progress)) -> Result<Trace, TargetError> {
+        play(case, &mut self.target(case)?, progress)
+    }
+
+    fn stop(&self) {
+        self.testbed.stop();
+    }
+}
+
+fn refuse(error: SetupError) -> Refusal {
+    match error {
+        SetupError::Privileges(lack) => Refusal::could_not_run(
+            format!("no right to make network namespaces: {}: {}", lack.operation, lack.errno),
+            Some(&lack.advice),
+        ),
+        SetupError::Netns(_) | SetupError::System { .. } | SetupError::Threads(_) => {
+            Refusal::could_not_run(error.to_string(), Some("tcpconform doctor"))
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The model as a player.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tcpconform_engine::case::Case;
+use tcpconform_engine::model_target::{ModelTarget, play_on_model};
+use tcpconform_engine::play::{Target, TargetError};
+use tcpconform_engine::run::{Player, Progress};
+use tcpconform_engine::trace::{TargetIdentity, Trace};
+
+/// Plays the model as a stack, in no time and without privileges.
+#[derive(Debug, Default)]
+pub struct ModelPlayer {
+    stopped: AtomicBool,
+}
+
+impl ModelPlayer {
+    /// Which model it is that plays this case.
+    pub fn identity(case: &Case) -> TargetIdentity {
+        ModelTarget::new(case).identity()
+    }
+}
+
+impl Player for ModelPlayer {
+    fn play(&self, case: &Case, _: &dyn Fn(Progress)) -> Result<Trace, TargetError> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(TargetError::Interrupted);
+        }
+        play_on_model(case)
+    }
+
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}

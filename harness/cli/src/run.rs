@@ -1,0 +1,177 @@
+//! `tcpconform run`: plays and judges cases, and writes down what came of it.
+
+use std::cell::RefCell;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tcpconform_engine::judge::judge;
+use tcpconform_engine::judgement::{Judgement, Verdict};
+use tcpconform_engine::run::{Halt, Pace, Planned, Player, RunEvent, Tally, run as run_cases};
+use tcpconform_engine::trace::TargetIdentity;
+use tcpconform_reports::printable::printable;
+use tcpconform_reports::report::Target;
+use tcpconform_reports::terminal::Terminal;
+use tcpconform_reports::{Palette, Report, Reporter, rfc3339};
+use tokio::sync::watch;
+
+use crate::arguments::{RunArguments, TargetArgument};
+use crate::exit::{Exit, Refusal};
+use crate::halt::Signals;
+use crate::out_folder::OutFolder;
+use crate::player::{KernelPlayer, ModelPlayer};
+use crate::progress_line::{ProgressLine, REDRAW};
+use crate::{catalogue, in_flight, plan, show_on_stdout};
+
+/// Stack of the thread that plays a case.
+const STACK: usize = 512 << 10;
+/// What `--quick` leaves out takes longer than this.
+const QUICK: Duration = Duration::from_secs(5);
+
+/// Plays the selected cases on the target, reports, and says what the exit code is.
+pub fn run(arguments: &RunArguments, folder: Option<&Path>) -> Result<Exit, Refusal> {
+    let cases = catalogue::select(&catalogue::load(folder)?, &arguments.selectors)?;
+    // Before the first thread: a user namespace cannot be entered later.
+    let kernel = match arguments.target {
+        TargetArgument::Kernel => Some(KernelPlayer::start()?),
+        TargetArgument::Model => None,
+    };
+    let mut planned = plan::plan(cases);
+    if arguments.quick {
+        planned.retain(|planned| planned.lasts.is_none_or(|lasts| lasts <= QUICK));
+    }
+    if let Some(shard) = arguments.shard {
+        planned = shard.of(planned);
+    }
+    if planned.is_empty() {
+        let what = "nothing is left to run after --quick and --shard".to_owned();
+        return Err(Refusal { exit: Exit::NothingSelected, what, help: None });
+    }
+    match kernel {
+        Some(player) => {
+            let identity = player.identity().clone();
+            let default = identity.release.clone();
+            play(planned, player, identity, arguments, &default)
+        }
+        None => {
+            let identity = ModelPlayer::identity(&planned[0].case);
+            let default = format!("model-{}", identity.release);
+            play(planned, ModelPlayer::default(), identity, arguments, &default)
+        }
+    }
+}
+
+/// What has come of the cases so far.
+#[derive(Default)]
+struct Outcome {
+    judgements: Vec<Judgement>,
+    /// The first trace that could not be written.
+    unwritten: Option<io::Error>,
+}
+
+fn play<P: Player>(
+    cases: Vec<Planned>,
+    player: P,
+    identity: TargetIdentity,
+    arguments: &RunArguments,
+    default: &str,
+) -> Result<Exit, Refusal> {
+    let path = arguments.out.clone().unwrap_or_else(|| PathBuf::from("target/tcpconform").join(default));
+    let out = OutFolder::prepare(&path, cases.len())?;
+    let asked = arguments.jobs.map_or(usize::MAX, |jobs| jobs as usize);
+    let jobs = asked.min(in_flight::most()).min(cases.len());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(jobs)
+        .thread_stack_size(STACK)
+        .build()
+        .map_err(|error| Refusal::could_not_run(format!("starting the runtime: {error}"), None))?;
+    let (started, clock) = (SystemTime::now(), Instant::now());
+    let mut outcome = Outcome::default();
+    let tally = runtime.block_on(drive(cases, player, jobs, &out, &mut outcome));
+    // A play that did not stop in time is left behind; it ends with the process.
+    runtime.shutdown_background();
+    let tally = tally.map_err(|error| Refusal::could_not_run(format!("catching signals: {error}"), None))?;
+
+    let target = Target::of(&identity);
+    let wall_seconds = clock.elapsed().as_secs_f64();
+    let report = Report::new(target, rfc3339(started), wall_seconds, outcome.judgements, tally.not_run);
+    show_on_stdout(|stdout| Terminal { palette: Palette::coloured() }.write(&report, stdout))?;
+    let unwritten = |error: io::Error| {
+        let help = Some("free some space, or name a folder elsewhere: tcpconform run --out DIR");
+        Refusal::could_not_run(format!("writing the results: {error}"), help)
+    };
+    let path = out.write_reports(&report).map_err(unwritten)?;
+    if let Some(error) = outcome.unwritten {
+        return Err(unwritten(error));
+    }
+    show_on_stdout(|stdout| writeln!(stdout, "{}", path.display()))?;
+    Ok(Exit::of(&report.totals, tally.not_run))
+}
+
+/// Runs the cases while keeping the progress line fresh and an ear on the signals.
+async fn drive<P: Player>(
+    cases: Vec<Planned>,
+    player: P,
+    jobs: usize,
+    out: &OutFolder,
+    outcome: &mut Outcome,
+) -> io::Result<Tally> {
+    let (sender, halt) = watch::channel(Halt::No);
+    let signals = tokio::spawn(Signals::catch()?.pass_on(sender));
+    let line = RefCell::new(ProgressLine::new());
+    let run =
+        run_cases(cases, Arc::new(player), judge, Pace { jobs, active: in_flight::most_active() }, halt, |event| {
+            line.borrow_mut().note(&event);
+            note(event, out, outcome, &line.borrow());
+        });
+    tokio::pin!(run);
+    let mut redraw = tokio::time::interval(REDRAW);
+    redraw.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let tally = loop {
+        tokio::select! {
+            tally = &mut run => break tally,
+            _ = redraw.tick() => line.borrow_mut().tick(),
+        }
+    };
+    signals.abort();
+    line.borrow().clear();
+    Ok(tally)
+}
+
+fn note(event: RunEvent, out: &OutFolder, outcome: &mut Outcome, line: &ProgressLine) {
+    match event {
+        RunEvent::CaseFinished(finished) => {
+            if let Some(Err(error)) = finished.trace.map(|trace| out.write_trace(&trace)) {
+                outcome.unwritten.get_or_insert(error);
+            }
+            if let Some(text) = notice(&finished.judgement) {
+                line.say(&text);
+            }
+            outcome.judgements.push(finished.judgement);
+        }
+        RunEvent::Interrupted { in_flight } => {
+            line.say(&format!("interrupted: stopping {in_flight} cases; what is finished will be reported"));
+        }
+        RunEvent::Started { .. }
+        | RunEvent::CaseStarted { .. }
+        | RunEvent::CaseProgress { .. }
+        | RunEvent::CaseHalted { .. }
+        | RunEvent::Finished(_) => {}
+    }
+}
+
+/// One line about a case that did not pass, as soon as it is known; the whole message is in the report.
+fn notice(judgement: &Judgement) -> Option<String> {
+    match judgement.verdict {
+        Verdict::Pass | Verdict::Skip => return None,
+        Verdict::Inconclusive | Verdict::Fail | Verdict::Error => {}
+    }
+    let why = match judgement.findings.first() {
+        Some(finding) => format!("{}: {}", finding.rule, finding.actual),
+        None => judgement.reason.clone().unwrap_or_default(),
+    };
+    let text = format!("{} {}   {why}", judgement.verdict.name().to_uppercase(), judgement.name());
+    Some(printable(&text).into_owned())
+}
