@@ -5,7 +5,6 @@
 
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
-use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -40,12 +39,7 @@ pub struct LinkSetup {
     pub addresses: Vec<(IpAddr, u8)>,
     /// Permanent neighbours.
     pub neighbours: Vec<(IpAddr, Mac)>,
-    /// The other end is up already: what is set up is ready to send and to receive when [`Namespace::set_up_link`] returns.
-    pub peer_is_up: bool,
 }
-
-/// Linkwatch puts off what it does not hold urgent by one second.
-const CARRIER_LIMIT: Duration = Duration::from_secs(5);
 
 // include/uapi/linux: if_link.h, veth.h, if_addr.h, neighbour.h; those that libc lacks.
 const VETH_INFO_PEER: u16 = 1;
@@ -85,19 +79,18 @@ impl Namespace {
 
     /// Sets a link up: no automatic IPv6 address, up, addresses, permanent neighbours.
     ///
-    /// An end without an up peer is ready only some time after the peer is up: until the kernel's linkwatch work has run
-    /// (net/core/link_watch.c) its queue drops what it is given, except past the queue (`PACKET_QDISC_BYPASS`), and IPv6 on it
-    /// does not receive (addrconf_link_ready()).
+    /// The end of a veth pair that is set up last is ready at once. The other end's queue drops what it is given until the
+    /// kernel's linkwatch work has run (net/core/link_watch.c), except past the queue (`PACKET_QDISC_BYPASS`).
     pub fn set_up_link(&self, setup: &LinkSetup) -> Result<(), NetnsError> {
-        self.route(|route| route.ask(vec![no_link_local(setup.index), up(setup.index)]))?;
-        // IPv4 and the queue of the end that is set up last need no linkwatch.
-        if setup.peer_is_up && setup.addresses.iter().any(|(address, _)| address.is_ipv6()) {
-            self.run(|| RouteSocket::wait_until_running(setup.index, CARRIER_LIMIT))??;
+        let mut requests = vec![no_link_local(setup.index), up(setup.index)];
+        for (address, prefix) in &setup.addresses {
+            requests.push(add_address(setup.index, *address, *prefix));
+            if address.is_ipv6() {
+                requests.push(add_local_route(setup.index, *address));
+            }
         }
-        let addresses = setup.addresses.iter().map(|(address, prefix)| add_address(setup.index, *address, *prefix));
-        let neighbours = setup.neighbours.iter().map(|(address, mac)| add_neighbour(setup.index, *address, mac));
-        let requests: Vec<Request> = addresses.chain(neighbours).collect();
-        if requests.is_empty() { Ok(()) } else { self.route(|route| route.ask(requests)) }
+        requests.extend(setup.neighbours.iter().map(|(address, mac)| add_neighbour(setup.index, *address, mac)));
+        self.route(|route| route.ask(requests))
     }
 
     /// Switches checksum offload off for frames that leave through the device, and with it segmentation offload: what leaves
@@ -150,6 +143,31 @@ fn add_address(index: u32, address: IpAddr, prefix: u8) -> Request {
     .bytes(&message)
     .attribute(libc::IFA_LOCAL, &bytes)
     .attribute(libc::IFA_ADDRESS, &bytes)
+}
+
+/// Makes an IPv6 address receive at once: its own local route comes by a work item (addrconf_dad_work(), __ipv6_ifa_notify()),
+/// also without duplicate address detection, and until then what arrives is dropped.
+fn add_local_route(index: u32, address: IpAddr) -> Request {
+    // struct rtmsg: family, destination and source prefix lengths, TOS, table, protocol, scope, type, flags.
+    let protocol_kernel = 2;
+    let message = [
+        family(address),
+        128,
+        0,
+        0,
+        libc::RT_TABLE_LOCAL,
+        protocol_kernel,
+        libc::RT_SCOPE_HOST,
+        libc::RTN_LOCAL,
+        0,
+        0,
+        0,
+        0,
+    ];
+    Request::new(format!("add local route {address} to link {index}"), libc::RTM_NEWROUTE, libc::NLM_F_CREATE)
+        .bytes(&message)
+        .attribute(libc::RTA_DST, &octets(address))
+        .attribute(libc::RTA_OIF, &index.to_ne_bytes())
 }
 
 fn add_neighbour(index: u32, address: IpAddr, mac: &Mac) -> Request {

@@ -3,12 +3,10 @@
 //! Owns the message layout of netlink(7) and rtnetlink(7). Refuses to know what the requests mean.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send, socket,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, connect, recv, send, socket,
 };
 
 use crate::error::NetnsError;
@@ -73,15 +71,11 @@ impl Request {
 impl RouteSocket {
     /// Opens the socket in the calling thread's namespace.
     pub(crate) fn open() -> Result<RouteSocket, NetnsError> {
-        RouteSocket::subscribe(0)
-    }
-
-    fn subscribe(groups: u32) -> Result<RouteSocket, NetnsError> {
         let descriptor =
             socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkRoute)
                 .map_err(NetnsError::system("socket(AF_NETLINK, NETLINK_ROUTE)"))?;
-        bind(descriptor.as_raw_fd(), &NetlinkAddr::new(0, groups))
-            .map_err(NetnsError::system("bind(NETLINK_ROUTE)"))?;
+        connect(descriptor.as_raw_fd(), &NetlinkAddr::new(0, 0))
+            .map_err(NetnsError::system("connect(NETLINK_ROUTE)"))?;
         Ok(RouteSocket { descriptor })
     }
 
@@ -122,47 +116,6 @@ impl RouteSocket {
 impl AsFd for RouteSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
-    }
-}
-
-impl RouteSocket {
-    /// Waits until the link runs: its peer is up, and the kernel's linkwatch work has seen it (`IFF_RUNNING`).
-    ///
-    /// `ETIMEDOUT` after `limit`.
-    pub(crate) fn wait_until_running(index: u32, limit: Duration) -> Result<(), NetnsError> {
-        // Subscribed before the question, so that no change falls between.
-        let socket = RouteSocket::subscribe(libc::RTMGRP_LINK as u32)?;
-        let deadline = Instant::now() + limit;
-        let mut question = Request::new("get link", libc::RTM_GETLINK, 0).bytes(&[0; HEADER]).bytes;
-        let length = question.len() as u32;
-        question[0..4].copy_from_slice(&length.to_ne_bytes());
-        question[HEADER + 4..HEADER + 8].copy_from_slice(&index.to_ne_bytes());
-        // Since Linux 6.9 the question itself makes the linkwatch work happen (rtnl_getlink(), linkwatch_sync_dev()).
-        send(socket.descriptor.as_raw_fd(), &question, MsgFlags::empty())
-            .map_err(NetnsError::system("send(NETLINK_ROUTE)"))?;
-        let mut buffer = [0; 8192];
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let mut polled = [PollFd::new(socket.descriptor.as_fd(), PollFlags::POLLIN)];
-            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-            match poll(&mut polled, timeout) {
-                Err(Errno::EINTR) => continue,
-                Ok(0) => {
-                    let operation = format!("waiting for the carrier of link {index}");
-                    return Err(NetnsError::System { operation, errno: Errno::ETIMEDOUT });
-                }
-                other => other.map_err(NetnsError::system("poll(NETLINK_ROUTE)"))?,
-            };
-            let length = recv(socket.descriptor.as_raw_fd(), &mut buffer, MsgFlags::empty())
-                .map_err(NetnsError::system("recv(NETLINK_ROUTE)"))?;
-            for message in messages(&buffer[..length]) {
-                // struct ifinfomsg: index at 4, flags at 8.
-                let word = |at: usize| message.body.get(at..at + 4).map_or(0, number);
-                if message.kind == libc::RTM_NEWLINK && word(4) == index && word(8) & libc::IFF_RUNNING as u32 != 0 {
-                    return Ok(());
-                }
-            }
-        }
     }
 }
 

@@ -39,7 +39,6 @@ fn pair() -> Result<[Namespace; 2], NetnsError> {
             index: 10 + n as u32,
             addresses: vec![(v4(own), 24), (v6(own.into()), 64)],
             neighbours: vec![(v4(other), MACS[1 - n]), (v6(other.into()), MACS[1 - n])],
-            peer_is_up: n == 1,
         })?;
         ends[n].disable_checksum_offload("link0")?;
     }

@@ -78,7 +78,6 @@ impl EndpointUnderTest {
             index: DEVICE_INDEX,
             addresses: vec![(local.ip(), prefix(case.ip))],
             neighbours: vec![(remote.ip(), other)],
-            peer_is_up: true,
         };
         namespace.set_up_link(&setup).map_err(refused)?;
         let (capture, diag) =

@@ -136,7 +136,8 @@ impl Hand {
                 return Ok(found);
             }
         }
-        Err(TargetError::Failed(format!("nothing within a second; seen: {:#?}", self.seen)))
+        let seen: Vec<String> = self.seen.iter().map(line).collect();
+        Err(TargetError::Failed(format!("nothing within a second; seen:\n{}", seen.join("\n"))))
     }
 
     /// Waits for a segment that the kernel sends.
@@ -158,6 +159,16 @@ impl Hand {
             What::Sample(sample) => Ok(sample),
             other => panic!("not a sample: {other:?}"),
         }
+    }
+}
+
+fn line(seen: &Seen) -> String {
+    match &seen.what {
+        What::Segment(s) => match wire::parse(&s.packet) {
+            Ok(p) => format!("{:>12} {:?} {:?} checksum {}", seen.at, s.way, p.segment, p.checksum_ok),
+            Err(error) => format!("{:>12} {:?} {error}", seen.at, s.way),
+        },
+        other => format!("{:>12} {other:?}", seen.at),
     }
 }
 
