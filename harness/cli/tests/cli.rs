@@ -162,7 +162,7 @@ fn an_interrupt_ends_the_run_within_a_second_and_the_rest_is_reported() {
     }
     let folder = tempfile::tempdir().unwrap();
     let case = folder.path().join("long.yaml");
-    fs::write(&case, "purpose: It waits.\ncites: [RFC 9293 3.6]\nsteps:\n  - establish\n  - wait: 30s\n").unwrap();
+    fs::write(&case, "purpose: It waits.\ncites: [RFC 9293 3.6]\nsteps:\n  - establish\n  - state: ESTABLISHED\n  - wait: 30s\n").unwrap();
     for signal in ["INT", "TERM"] {
         let out = folder.path().join(signal);
         let mut child = Command::new(BINARY)
