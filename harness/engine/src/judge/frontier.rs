@@ -352,7 +352,8 @@ impl Possible {
     fn follow(&self, transition: Transition, at: Nanos) -> Possible {
         let mut tcb = transition.tcb;
         let mut unreported = self.unreported.clone();
-        unreported.append(&mut tcb.transitions);
+        // A listener's events carry no peer, and a request socket has none: the tracepoint cannot tell whose they are.
+        unreported.extend(tcb.transitions.drain(..).filter(|(from, to)| *from != State::Listen && *to != State::Listen));
         let earlier = if tcb.state == self.tcb.state { self.earlier } else { Some((self.tcb.state, at)) };
         let mut fired = self.fired;
         for rule in transition.rules {
