@@ -17,6 +17,7 @@ mod mailbox;
 mod middle_stub;
 mod option_call;
 mod packet_socket;
+mod poll_call;
 mod reaper;
 mod sock_diag;
 mod socket_option;

@@ -10,7 +10,6 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv};
 use nix::unistd::{Pid, close};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -18,12 +17,13 @@ use tcpconform_engine::case::{Operation, OperationCall};
 use tcpconform_engine::play::TargetError;
 use tcpconform_engine::trace::CallReturn;
 use tcpconform_engine::wire::stream_byte;
-use tcpconform_model::{Call, Errno, Poll, ShutdownHow, State};
+use tcpconform_model::{Call, Errno, ShutdownHow, State};
 use tcpconform_netns::Namespace;
 
 use crate::clock::realtime_ns;
 use crate::kernel_state::kernel_state;
 use crate::option_call::{get_option, set_option};
+use crate::poll_call::ready_events;
 use crate::socket_option;
 use crate::zygote::{Ending, Zygote};
 
@@ -342,13 +342,10 @@ fn bind_once(descriptor: &mut Descriptor, local: &SockAddr) -> io::Result<()> {
 }
 
 fn poll_events(socket: &Socket) -> Result<Returned, TargetError> {
-    let asked = PollFlags::POLLIN | PollFlags::POLLOUT | PollFlags::from_bits_retain(libc::POLLRDHUP);
-    let mut polled = [PollFd::new(socket.as_fd(), asked)];
     let entered_unix_ns = realtime_ns();
-    let result = poll(&mut polled, PollTimeout::ZERO);
+    let events = ready_events(socket.as_fd());
     let left_unix_ns = realtime_ns();
-    result.map_err(|errno| failed(&format!("poll: {errno}")))?;
-    let events = Poll(polled[0].revents().map_or(0, |events| events.bits() as u16));
+    let events = events.map_err(|error| failed(&format!("poll: {error}")))?;
     Ok(Returned { entered_unix_ns, left_unix_ns, result: CallReturn::Events(events), wrong_byte: None })
 }
 

@@ -104,7 +104,7 @@ impl Work<'_> {
 
     /// A timer counted from now.
     pub fn timer(&self, delta: Ticks) -> Timer {
-        arm(self.at, delta, self.p.tick_ns())
+        arm(self.at, delta, self.p.tick_ns(), self.p.processing_ns)
     }
 
     /// Ends a call with this result.
