@@ -1,5 +1,7 @@
 //! A target that looks at the clock whenever something is seen of the target behind it.
 
+use std::collections::VecDeque;
+
 use tcpconform_engine::case::{Endpoint, Operation, RelayRule};
 use tcpconform_engine::play::{Seen, Target, TargetError};
 use tcpconform_engine::trace::{EndpointIdentity, Nanos, Source, TargetIdentity, Way, What};
@@ -10,7 +12,12 @@ const ANSWER_MAX: Nanos = 1_000_000;
 /// A target, and how soon answers to what was injected into it were seen.
 pub struct Measured<T> {
     target: T,
+    /// Whether something was injected and not yet seen on the link.
+    injecting: bool,
+    /// The stamp of what was injected last and is not answered yet.
     injected_at: Option<Nanos>,
+    /// Seen and measured, not yet asked for.
+    seen: VecDeque<Seen>,
     /// From the kernel's stamp of an injected segment to our look at the answer.
     pub answers: Vec<Nanos>,
 }
@@ -18,13 +25,14 @@ pub struct Measured<T> {
 impl<T: Target> Measured<T> {
     /// Measures this target.
     pub fn new(target: T) -> Measured<T> {
-        Measured { target, injected_at: None, answers: Vec::new() }
+        Measured { target, injecting: false, injected_at: None, seen: VecDeque::new(), answers: Vec::new() }
     }
 
     fn note(&mut self, seen: &Seen) {
         let What::Segment(segment) = &seen.what else { return };
         match segment.way {
-            Way::In => self.injected_at = Some(seen.at),
+            // What the middle delivers was not injected.
+            Way::In => self.injected_at = std::mem::take(&mut self.injecting).then_some(seen.at),
             Way::Out => {
                 let Some(injected_at) = self.injected_at.take() else { return };
                 if seen.at - injected_at < ANSWER_MAX {
@@ -57,6 +65,7 @@ impl<T: Target> Target for Measured<T> {
     }
 
     fn inject(&mut self, packet: &[u8]) -> Result<(), TargetError> {
+        self.injecting = true;
         self.target.inject(packet)
     }
 
@@ -65,9 +74,18 @@ impl<T: Target> Target for Measured<T> {
     }
 
     fn observe(&mut self, until: Nanos) -> Result<Option<Seen>, TargetError> {
-        let seen = self.target.observe(until)?;
-        seen.iter().for_each(|seen| self.note(seen));
-        Ok(seen)
+        if let Some(seen) = self.seen.pop_front() {
+            return Ok(Some(seen));
+        }
+        let mut next = self.target.observe(until)?;
+        while let Some(seen) = next {
+            self.note(&seen);
+            self.seen.push_back(seen);
+            // What the player does between two looks is not what is measured: the answer to an injected segment is looked
+            // for at once.
+            next = if self.injected_at.is_some() { self.target.observe(0)? } else { None };
+        }
+        Ok(self.seen.pop_front())
     }
 
     fn relay(&mut self, rule: &RelayRule) -> Result<(), TargetError> {
