@@ -51,10 +51,7 @@ impl ProgressLine {
     pub fn tick(&mut self) {
         let elapsed = self.started.elapsed();
         match &self.bar {
-            Some(bar) => {
-                bar.set_message(self.standing.text(elapsed));
-                bar.tick();
-            }
+            Some(bar) => bar.set_message(self.standing.text(elapsed)),
             None if self.written.elapsed() >= REPEAT => {
                 self.written = Instant::now();
                 eprint(&self.standing.text(elapsed));

@@ -7,6 +7,16 @@ use std::time::{Duration, Instant};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tcpconform");
 
+/// A case that surely is in flight when the signal comes.
+const WAITING: &str = "\
+purpose: It waits.
+cites: [RFC 9293 3.6]
+steps:
+  - establish
+  - state: ESTABLISHED
+  - wait: 30s
+";
+
 fn tcpconform(arguments: &[&str]) -> Output {
     Command::new(BINARY).args(arguments).stdin(Stdio::null()).output().expect("the binary starts")
 }
@@ -162,7 +172,7 @@ fn an_interrupt_ends_the_run_within_a_second_and_the_rest_is_reported() {
     }
     let folder = tempfile::tempdir().unwrap();
     let case = folder.path().join("long.yaml");
-    fs::write(&case, "purpose: It waits.\ncites: [RFC 9293 3.6]\nsteps:\n  - establish\n  - state: ESTABLISHED\n  - wait: 30s\n").unwrap();
+    fs::write(&case, WAITING).unwrap();
     for signal in ["INT", "TERM"] {
         let out = folder.path().join(signal);
         let mut child = Command::new(BINARY)

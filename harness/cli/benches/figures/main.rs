@@ -35,12 +35,19 @@ const LOADED_RUNS: usize = 3;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-const FIGURES: [(&str, fn() -> Outcome, bool); 5] = [
-    ("setup", setup, true),
-    ("latency", latency, true),
-    ("catalogue", catalogue_run, true),
-    ("judging", judging, true),
-    ("loaded", loaded, false),
+/// A figure that can be asked for.
+struct Figure {
+    name: &'static str,
+    print: fn() -> Outcome,
+    by_default: bool,
+}
+
+const FIGURES: [Figure; 5] = [
+    Figure { name: "setup", print: setup, by_default: true },
+    Figure { name: "latency", print: latency, by_default: true },
+    Figure { name: "catalogue", print: catalogue_run, by_default: true },
+    Figure { name: "judging", print: judging, by_default: true },
+    Figure { name: "loaded", print: loaded, by_default: false },
 ];
 
 fn main() -> Outcome {
@@ -49,13 +56,13 @@ fn main() -> Outcome {
     if names == ["burn"] {
         burn();
     }
-    if let Some(unknown) = names.iter().find(|name| FIGURES.iter().all(|(known, ..)| known != name)) {
-        let known: Vec<&str> = FIGURES.iter().map(|(name, ..)| *name).collect();
+    if let Some(unknown) = names.iter().find(|name| FIGURES.iter().all(|figure| figure.name != *name)) {
+        let known: Vec<&str> = FIGURES.iter().map(|figure| figure.name).collect();
         return Err(format!("no figure `{unknown}`; there are: {}", known.join(" ")).into());
     }
-    for (name, figure, by_default) in FIGURES {
-        if names.iter().any(|wanted| wanted == name) || (names.is_empty() && by_default) {
-            figure()?;
+    for figure in FIGURES {
+        if names.iter().any(|name| name == figure.name) || (names.is_empty() && figure.by_default) {
+            (figure.print)()?;
         }
     }
     Ok(())
