@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tcpconform_model::{
-    Call, CallResult, Event, Flags, Profile, RetransmitKind, Segment, Seq, Span, Tcb, Voice, emitted, explain,
+    Call, CallResult, Event, Flags, Profile, RetransmitKind, Segment, Seq, Span, State, Tcb, Voice, emitted, explain,
     pending, step,
 };
 
@@ -121,7 +121,9 @@ impl ModelTarget {
             return Err(TargetError::Failed(format!("the model has no rule for {event:?} in {}", stack.tcb.state)));
         };
         stack.tcb = transition.tcb;
-        for (from, to) in std::mem::take(&mut stack.tcb.transitions) {
+        let changes = std::mem::take(&mut stack.tcb.transitions);
+        // As on a kernel, where a listener's events cannot be told apart.
+        for (from, to) in changes.into_iter().filter(|(from, to)| *from != State::Listen && *to != State::Listen) {
             self.seen.push_back(Seen { at: now, what: What::Transition(Change { on: name, from, to }) });
         }
         self.emit(name)?;
