@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use tcpconform_engine::judgement::{Finding, Judgement};
-use tcpconform_engine::trace::TargetKind;
+use tcpconform_engine::trace::{Nanos, TargetKind};
 
 use crate::palette::Palette;
 use crate::printable::printable;
@@ -56,12 +56,14 @@ struct Lines<'a> {
 impl Lines<'_> {
     fn finding(&mut self, finding: &Finding) {
         let text_width = width(finding.context.iter().map(|line| line.text.as_str()));
+        let times: Vec<String> = finding.context.iter().map(|line| seconds(line.at)).collect();
+        let time_width = width(times.iter().map(String::as_str));
         let context: Vec<(String, usize)> = finding
             .context
             .iter()
-            .map(|line| {
-                let (seconds, nanos) = (line.at / 1_000_000_000, line.at % 1_000_000_000);
-                let text = format!("+{seconds}.{:06} {:text_width$}  {}", nanos / 1000, line.text, line.note);
+            .zip(&times)
+            .map(|(line, time)| {
+                let text = format!("{time:>time_width$} {:text_width$}  {}", line.text, line.note);
                 (text.trim_end().to_owned(), line.record)
             })
             .collect();
@@ -85,6 +87,10 @@ impl Lines<'_> {
         let faint = self.palette.faint;
         let _ = writeln!(self.out, "  {faint}{label:<8}{faint:#}  {}", printable(text));
     }
+}
+
+fn seconds(nanos: Nanos) -> String {
+    format!("+{}.{:06}", nanos / 1_000_000_000, nanos % 1_000_000_000 / 1000)
 }
 
 fn width<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
