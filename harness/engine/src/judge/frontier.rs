@@ -4,12 +4,12 @@
 //! its window: the frontier holds each possibility until an observation decides.
 
 use tcpconform_model::{
-    CallResult, Emission, Event, Mismatch, Nanos, Profile, RULES, RuleRef, Segment, Span, State, Tcb, Timeout,
+    CallResult, Emission, Event, Mismatch, Nanos, Profile, RULES, RetransmitKind, RuleRef, Segment, Span, State, Tcb, Timeout,
     Transition, describe, explain, pending, rules, step,
 };
 
 use super::items::{Item, Items, SeenItem, Stimulus};
-use crate::trace::{Sample, Source, TimerKind};
+use crate::trace::{Sample, Source, TimerKind, TimerSample};
 
 /// More possibilities than this mean that the model leaves too much open.
 const LIMIT: usize = 256;
@@ -294,14 +294,8 @@ impl<'t> Frontier<'t> {
         }
     }
 
-    /// What a sample says that the possibility does not: rule, expected, actual, likeness.
-    fn contradiction(
-        &self,
-        possible: &Possible,
-        asked: Nanos,
-        answered: Nanos,
-        sample: &Sample,
-    ) -> Option<(RuleRef, String, String, u8)> {
+    /// What a sample says that the possibility does not.
+    fn contradiction(&self, possible: &Possible, asked: Nanos, answered: Nanos, sample: &Sample) -> Option<Contradiction> {
         let tcb = &possible.tcb;
         let state = match sample.source {
             Source::SockDiag => tcb.state,
@@ -316,35 +310,78 @@ impl<'t> Frontier<'t> {
             }
             return Some((&rules::STATE_REPORTED, state.to_string(), sample.state.to_string(), 4));
         }
-        let told = sample.timer?;
-        let pending = match told.kind {
-            TimerKind::Retransmit | TimerKind::Probe => tcb.retransmit.map(|(_, timer)| timer),
-            TimerKind::Keepalive => tcb.keepalive,
-            TimerKind::TimeWait => tcb.time_wait,
+        if sample.source == Source::TcpInfo {
+            return None;
+        }
+        self.wrong_timer(tcb, asked, answered, sample).or_else(|| wrong_queues(tcb, sample))
+    }
+
+    /// What the sample says of the pending timer that the possibility does not.
+    fn wrong_timer(&self, tcb: &Tcb, asked: Nanos, answered: Nanos, sample: &Sample) -> Option<Contradiction> {
+        let by_kind = |kind: RetransmitKind| match kind {
+            RetransmitKind::Timeout | RetransmitKind::LossProbe => TimerKind::Retransmit,
+            RetransmitKind::WindowProbe => TimerKind::Probe,
         };
-        let Some(timer) = pending else {
-            return Some((
-                &rules::TIMER_REPORTED,
-                describe(tcb).join(", "),
-                format!("a {:?} timer that expires in {} ms", told.kind, told.expires_ms),
-                6,
-            ));
+        // The order in which `inet_sk_diag_fill` looks.
+        let pending = (tcb.time_wait.map(|timer| (TimerKind::TimeWait, 0, timer)))
+            .or_else(|| tcb.retransmit.map(|(kind, timer)| {
+                let count = if kind == RetransmitKind::WindowProbe { tcb.probes_out } else { tcb.retransmits };
+                (by_kind(kind), count, timer)
+            }))
+            .or_else(|| tcb.keepalive.map(|timer| (TimerKind::Keepalive, tcb.probes_out, timer)));
+        let wrong = |expected: String, actual: String| Some((&rules::TIMER_REPORTED as RuleRef, expected, actual, 6));
+        let told_text = |told: &TimerSample| {
+            format!("{:?} timer, {} retransmissions, expires in {} ms", told.kind, told.retransmits, told.expires_ms)
         };
+        let (told, (kind, count, timer)) = match (&sample.timer, pending) {
+            (None, None) => return None,
+            (None, Some((_, _, timer))) if timer.due.lo <= answered => return None,
+            (None, Some((kind, _, timer))) => {
+                let expected = format!("{kind:?} timer that expires between {} and {}", seconds(timer.asked.lo), seconds(timer.asked.hi));
+                return wrong(expected, "no timer".to_string());
+            }
+            (Some(told), None) => return wrong("no timer".to_string(), told_text(told)),
+            (Some(told), Some(pending)) => (told, pending),
+        };
+        if told.kind != kind {
+            return wrong(format!("{kind:?} timer"), told_text(told));
+        }
+        if u32::from(told.retransmits) != count {
+            return wrong(format!("{count} retransmissions or probes"), told_text(told));
+        }
         // Both the answer's time and the kernel's rounding to ticks and milliseconds blur the expiry.
         let blur = self.profile.tick_ns() + 1_000_000;
         let expiry = u64::from(told.expires_ms) * 1_000_000;
         let (earliest, latest) = (asked + expiry, answered + expiry);
         let overdue = told.expires_ms == 0 && timer.due.hi >= asked;
         if latest + blur < timer.asked.lo || earliest > timer.asked.hi + blur && !overdue {
-            return Some((
-                &rules::TIMER_REPORTED,
-                format!("expiry between {} and {}", seconds(timer.asked.lo), seconds(timer.asked.hi)),
-                format!("expiry at {}", seconds(earliest)),
-                7,
-            ));
+            let expected = format!("expiry between {} and {}", seconds(timer.asked.lo), seconds(timer.asked.hi));
+            return wrong(expected, told_text(told));
         }
         None
     }
+}
+
+/// What a sample says that a possibility does not: rule, expected, actual, likeness.
+type Contradiction = (RuleRef, String, String, u8);
+
+/// What the sample says of the queues of a full socket that the possibility does not (`tcp_diag_get_info`).
+fn wrong_queues(tcb: &Tcb, sample: &Sample) -> Option<Contradiction> {
+    let request = tcb.state == State::SynReceived && !tcb.user.owned;
+    if tcb.is_mini() || request || matches!(tcb.state, State::Listen | State::Closed) {
+        return None;
+    }
+    let wrong = |expected: String, actual: String| Some((&rules::QUEUES_REPORTED as RuleRef, expected, actual, 6));
+    let unacknowledged = tcb.write_seq.since(tcb.snd_una).max(0) as u32;
+    if let Some(told) = sample.send_queue.filter(|told| *told != unacknowledged) {
+        return wrong(format!("{unacknowledged} in the send queue"), format!("{told}"));
+    }
+    // The FIN counts as one until the reader has come to it; a close() leaves the count where it is.
+    let unread = tcb.user.unread..=tcb.user.unread + u32::from(tcb.user.eof);
+    if let Some(told) = sample.receive_queue.filter(|told| !tcb.user.orphan && !unread.contains(told)) {
+        return wrong(format!("{} in the receive queue", tcb.user.unread), format!("{told}"));
+    }
+    None
 }
 
 impl Possible {
