@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use tcpconform_model::{Profile, RULES, RuleRef, rules};
 
 use crate::judgement::{Finding, Judgement, Verdict};
-use crate::trace::{EndpointIdentity, Header, Nanos, Trace, What, Way};
+use crate::trace::{EndpointIdentity, Header, Nanos, Trace, Way, What};
 use crate::wire;
 
 use frontier::{Failure, Frontier};
@@ -30,7 +30,9 @@ pub fn judge(trace: &Trace) -> Judgement {
         match follow(trace, endpoint, &mut fired) {
             Ok(()) => {}
             Err(Failure::Deviates(deviation)) => findings.push(finding::finding(trace, endpoint, &deviation)),
-            Err(Failure::NoRule { record, text }) => gaps.push(format!("record {record}: the model has no rule for {text}")),
+            Err(Failure::NoRule { record, text }) => {
+                gaps.push(format!("record {record}: the model has no rule for {text}"))
+            }
         }
     }
     findings.sort_by(|a, b| a.at_seconds.total_cmp(&b.at_seconds));
@@ -132,4 +134,3 @@ fn verdict(trace: &Trace, findings: &[Finding], gaps: &[String]) -> (Verdict, Op
 fn seconds(nanos: Nanos) -> f64 {
     nanos as f64 / 1e9
 }
-

@@ -75,10 +75,9 @@ impl ModelTarget {
             };
             SocketAddr::new(ip, port)
         };
-        let mut sysctls: BTreeMap<String, String> =
-            [("tcp_syn_linear_timeouts", "4"), ("tcp_pingpong_thresh", "1")]
-                .map(|(name, value)| (name.to_string(), value.to_string()))
-                .into();
+        let mut sysctls: BTreeMap<String, String> = [("tcp_syn_linear_timeouts", "4"), ("tcp_pingpong_thresh", "1")]
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .into();
         sysctls.extend(case.sysctls.clone());
         let identities: Vec<EndpointIdentity> = names
             .iter()
@@ -175,7 +174,9 @@ impl ModelTarget {
         let timer = self
             .stacks
             .iter()
-            .flat_map(|stack| pending(&stack.tcb).map(|(timeout, due)| (due.lo + (due.hi - due.lo) / 2, stack.name, timeout)))
+            .flat_map(|stack| {
+                pending(&stack.tcb).map(|(timeout, due)| (due.lo + (due.hi - due.lo) / 2, stack.name, timeout))
+            })
             .min_by_key(|(at, _, _)| *at);
         match (packet, timer) {
             (Some((at, i)), timer) if at <= until && timer.is_none_or(|(due, _, _)| at <= due) => {
@@ -279,7 +280,9 @@ impl Target for ModelTarget {
         let t = &stack.tcb;
         let ms = |timer: tcpconform_model::Timer| (timer.asked.lo.saturating_sub(at) / 1_000_000) as u32;
         let timer = match (t.time_wait, t.retransmit, t.keepalive) {
-            (Some(timer), _, _) => Some(TimerSample { kind: TimerKind::TimeWait, expires_ms: ms(timer), retransmits: 0 }),
+            (Some(timer), _, _) => {
+                Some(TimerSample { kind: TimerKind::TimeWait, expires_ms: ms(timer), retransmits: 0 })
+            }
             (None, Some((kind, timer)), _) => {
                 let kind = if kind == RetransmitKind::WindowProbe { TimerKind::Probe } else { TimerKind::Retransmit };
                 Some(TimerSample { kind, expires_ms: ms(timer), retransmits: t.retransmits.min(255) as u8 })
@@ -319,4 +322,3 @@ impl Target for ModelTarget {
         }
     }
 }
-

@@ -91,8 +91,7 @@ impl Peer {
         };
         let options = match &text.options {
             Some(options) => {
-                let clocks =
-                    Clocks { now: clock(now), last_sent: self.last_tsval, last_received: view.last_tsval() };
+                let clocks = Clocks { now: clock(now), last_sent: self.last_tsval, last_received: view.last_tsval() };
                 let bytes = wire::encode_option_texts(options, numbers, bases, clocks);
                 self.last_tsval = sent_tsval(&bytes).unwrap_or(self.last_tsval);
                 bytes

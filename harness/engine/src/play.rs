@@ -329,10 +329,8 @@ impl<T: Target> Playing<'_, T> {
     /// Takes the first emitted segment that fits, and forgets those before it.
     fn take_match(&mut self, from: Endpoint, pattern: &Pattern) -> bool {
         let end = self.end(from);
-        let found = end
-            .emitted
-            .iter()
-            .position(|(segment, numbers)| pattern.matches(segment, numbers, numbers.emitted()));
+        let found =
+            end.emitted.iter().position(|(segment, numbers)| pattern.matches(segment, numbers, numbers.emitted()));
         if let Some(i) = found {
             end.emitted.drain(..=i);
         }
@@ -485,10 +483,7 @@ impl<T: Target> Playing<'_, T> {
 /// Whether two samples differ in nothing but their times.
 fn says_the_same(a: &Sample, b: &Sample) -> bool {
     let timer = |sample: &Sample| sample.timer.map(|timer| (timer.kind, timer.retransmits));
-    a.state == b.state
-        && timer(a) == timer(b)
-        && a.receive_queue == b.receive_queue
-        && a.send_queue == b.send_queue
+    a.state == b.state && timer(a) == timer(b) && a.receive_queue == b.receive_queue && a.send_queue == b.send_queue
 }
 
 fn nanos(duration: Duration) -> Nanos {

@@ -117,7 +117,8 @@ impl Middle {
 
     /// The packet with the fields changed that the text names; flags are always taken from it.
     fn rewrite(&self, from: Endpoint, parsed: &Packet, packet: &[u8], text: &SegmentText) -> Vec<u8> {
-        let numbers = self.views.iter().find(|(name, _)| *name == from).map_or_else(Default::default, |(_, v)| *v.numbers());
+        let numbers =
+            self.views.iter().find(|(name, _)| *name == from).map_or_else(Default::default, |(_, v)| *v.numbers());
         let bases = numbers.emitted();
         let mut segment = parsed.segment;
         segment.flags = text.flags;

@@ -189,7 +189,12 @@ fn a_retransmission_at_the_wrong_time() {
         // Something that follows half a second of silence is a timer's doing.
         let before = trace.records[..record].iter().rev().find_map(|r| match &r.what {
             What::Segment(_) | What::Call(_) => Some(r.at),
-            _ => None,
+            What::Relay(_)
+            | What::Sample(_)
+            | What::Transition(_)
+            | What::Waited(_)
+            | What::Trouble(_)
+            | What::End {} => None,
         })?;
         if seen.way != Way::Out || at < before + 500_000_000 || !packet.segment.has(Flags::ACK) {
             return None;

@@ -254,11 +254,9 @@ fn fifth_check_ack<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
 
 /// An orphan has just entered FIN-WAIT-2; `Some` when the segment ends here.
 fn orphan_in_fin_wait_2<'p>(w: &mut Work<'p>, segment: &Segment) -> Option<Vec<Work<'p>>> {
-    let beyond = !segment.is_empty()
-        && (segment.end() - u32::from(segment.has(Flags::FIN))).after(w.t.rcv_nxt);
+    let beyond = !segment.is_empty() && (segment.end() - u32::from(segment.has(Flags::FIN))).after(w.t.rcv_nxt);
     if w.t.user.linger2_s < 0 || beyond {
-        let rule: RuleRef =
-            if w.t.user.linger2_s < 0 { &rules::FIN_WAIT_2_LINGER2 } else { &rules::TEXT_AFTER_CLOSE };
+        let rule: RuleRef = if w.t.user.linger2_s < 0 { &rules::FIN_WAIT_2_LINGER2 } else { &rules::TEXT_AFTER_CLOSE };
         w.t.delete();
         reset_reply(w, segment, rule);
         return Some(vec![w.clone()]);
@@ -304,7 +302,9 @@ pub(crate) fn acknowledge(w: &mut Work<'_>, segment: &Segment) {
         w.t.snd_wnd = wnd;
         w.t.snd_wnd_max = w.t.snd_wnd_max.max(wnd);
     }
-    if w.t.agreed.sack && segment.options.sack.iter().flatten().any(|b| b.left.at_most(w.t.snd_nxt) && b.right.after(segment.ack)) {
+    if w.t.agreed.sack
+        && segment.options.sack.iter().flatten().any(|b| b.left.at_most(w.t.snd_nxt) && b.right.after(segment.ack))
+    {
         w.t.recovering = true;
     }
     w.t.probes_out = 0;
@@ -396,12 +396,9 @@ pub(crate) fn text_and_fin<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'
             }
             true
         }
-        State::Listen
-        | State::SynSent
-        | State::SynReceived
-        | State::Established
-        | State::TimeWait
-        | State::Closed => false,
+        State::Listen | State::SynSent | State::SynReceived | State::Established | State::TimeWait | State::Closed => {
+            false
+        }
     };
     if checks_close && w.t.user.read_shut && !segment.is_empty() && end_without_fin.after(w.t.rcv_nxt) {
         w.t.user.error = Some(if w.t.state == State::CloseWait { Errno::PIPE } else { Errno::CONNRESET });
@@ -423,8 +420,7 @@ fn take_text<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
     if segment.end().at_most(nxt) {
         set_dsack(&mut w, segment);
         w.enter_quick_ack();
-        let rule: RuleRef =
-            if segment.has(Flags::FIN) { &rules::FIN_DUPLICATE } else { &rules::TEXT_DUPLICATE };
+        let rule: RuleRef = if segment.has(Flags::FIN) { &rules::FIN_DUPLICATE } else { &rules::TEXT_DUPLICATE };
         w.ack_check(Some(rule));
         return vec![w];
     }

@@ -385,9 +385,7 @@ fn get_option(w: &mut Work<'_>, option: SocketOption) -> CallResult {
         SocketOption::Linger2(_) if u.linger2_s == 0 => i64::from(w.p.fin_timeout_s),
         SocketOption::Linger2(_) => i64::from(u.linger2_s),
         SocketOption::NoDelay(_) => i64::from(u.no_delay),
-        SocketOption::QuickAck(_) => {
-            i64::from(w.t.acking.pingpong.1 < u64::from(w.p.pingpong_thresh))
-        }
+        SocketOption::QuickAck(_) => i64::from(w.t.acking.pingpong.1 < u64::from(w.p.pingpong_thresh)),
         SocketOption::Cork(_) => i64::from(u.cork),
         SocketOption::UserTimeout(_) => i64::from(u.user_timeout_ms),
         SocketOption::KeepAlive(_) => i64::from(u.keepalive),

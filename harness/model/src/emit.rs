@@ -35,11 +35,7 @@ pub struct Mismatch {
 
 /// Every connection that explains that `segment` was emitted at `at`; if none, the closest miss.
 pub fn explain(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile) -> Result<Vec<Transition>, Mismatch> {
-    let mut miss = Mismatch {
-        rule: &rules::SEGMENT_UNEXPLAINED,
-        expected: describe(tcb).join(", or "),
-        likeness: 0,
-    };
+    let mut miss = Mismatch { rule: &rules::SEGMENT_UNEXPLAINED, expected: describe(tcb).join(", or "), likeness: 0 };
     let mut found = Vec::new();
     if let Some(transition) = fit_owed(tcb, segment, at, profile, &mut miss) {
         found.push(transition);
@@ -91,14 +87,19 @@ fn fit_owed(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile, miss: &m
                 let more = owed.kind == EmissionKind::Transmit && unsent(&t) > segment.len();
                 sent(&mut t, owed.kind, segment, at, profile);
                 if more {
-                    let rest = crate::tcb::Emission { must: owed.must && sendable(&t) == Sendable::Now, ..owed.clone() };
+                    let rest =
+                        crate::tcb::Emission { must: owed.must && sendable(&t) == Sendable::Now, ..owed.clone() };
                     t.owed.insert(0, rest);
                 }
                 return Some(Transition { tcb: t, result: None, rules: alloc::vec![rule] });
             }
             Ok(()) => {}
             Err(other) => {
-                let other = if other.rule == &rules::SEGMENT_UNEXPLAINED { Mismatch { rule: owed.rule, ..other } } else { other };
+                let other = if other.rule == &rules::SEGMENT_UNEXPLAINED {
+                    Mismatch { rule: owed.rule, ..other }
+                } else {
+                    other
+                };
                 if other.likeness > miss.likeness {
                     *miss = other;
                 }
@@ -148,10 +149,8 @@ fn sendable(t: &Tcb) -> Sendable {
 
 /// Unsent data is owed, permitted, or waits behind a closed window (`tcp_push`, `tcp_data_snd_check`).
 pub(crate) fn owe_transmission(w: &mut Work<'_>) {
-    let open = matches!(
-        w.t.state,
-        State::Established | State::CloseWait | State::FinWait1 | State::Closing | State::LastAck
-    );
+    let open =
+        matches!(w.t.state, State::Established | State::CloseWait | State::FinWait1 | State::Closing | State::LastAck);
     if !open || unsent(&w.t) == 0 {
         return;
     }
@@ -296,8 +295,11 @@ fn fits(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -> Result<(
     if !right {
         return Err(Mismatch { rule: &rules::SEGMENT_UNEXPLAINED, expected: expected(), likeness });
     }
-    fits_agreement(t, kind, segment, p)
-        .map_err(|(rule, wanted)| Mismatch { rule, expected: wanted, likeness: likeness + 10 })
+    fits_agreement(t, kind, segment, p).map_err(|(rule, wanted)| Mismatch {
+        rule,
+        expected: wanted,
+        likeness: likeness + 10,
+    })
 }
 
 /// Options and window: what both sides agreed on.
@@ -544,7 +546,11 @@ fn mark_again(t: &mut Tcb, segment: &Segment, at: Nanos) {
 /// What may come next, in words: emissions with their windows, timers with theirs.
 pub fn describe(t: &Tcb) -> Vec<String> {
     let seconds = |ns: Nanos| {
-        if ns == Nanos::MAX { "later".to_string() } else { format!("+{}.{:06}", ns / 1_000_000_000, ns / 1_000 % 1_000_000) }
+        if ns == Nanos::MAX {
+            "later".to_string()
+        } else {
+            format!("+{}.{:06}", ns / 1_000_000_000, ns / 1_000 % 1_000_000)
+        }
     };
     let mut lines: Vec<String> = t
         .owed
@@ -607,7 +613,13 @@ pub(crate) fn kind_text(t: &Tcb, kind: EmissionKind) -> String {
                     let fin = t.fin_queued && sent.end == t.write_seq;
                     let flags = if fin { "F." } else { "." };
                     let end = sent.end - u32::from(fin);
-                    format!("{flags} {}:{}({}) ack {}", seq_of(sent.seq), seq_of(end), end.since(sent.seq), ack_of(t.rcv_nxt))
+                    format!(
+                        "{flags} {}:{}({}) ack {}",
+                        seq_of(sent.seq),
+                        seq_of(end),
+                        end.since(sent.seq),
+                        ack_of(t.rcv_nxt)
+                    )
                 }
                 None => "a retransmission".to_string(),
             }

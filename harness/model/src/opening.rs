@@ -235,10 +235,10 @@ pub(crate) fn arrives_syn_received<'p>(mut w: Work<'p>, segment: &Segment) -> Ve
         return vec![w];
     }
     establish(&mut w, segment);
-    if let Some(ts) = segment.options.timestamps.filter(|_| w.t.agreed.timestamps) {
-        if segment.seq.at_most(w.t.rcv_nxt) {
-            w.t.ts_recent = ts.val;
-        }
+    if let Some(ts) = segment.options.timestamps.filter(|_| w.t.agreed.timestamps)
+        && segment.seq.at_most(w.t.rcv_nxt)
+    {
+        w.t.ts_recent = ts.val;
     }
     arrives::text_and_fin(w, segment)
 }
@@ -269,4 +269,3 @@ fn establish(w: &mut Work<'_>, segment: &Segment) {
 pub(crate) fn fresh_rtt(w: &Work<'_>) -> Rtt {
     Rtt { rto: w.p.rto_initial(), ..Rtt::new() }
 }
-

@@ -29,8 +29,7 @@ impl Rtt {
                 self.rttvar = (self.rttvar.0.max(self.mdev_max.0), self.rttvar.1.max(self.mdev_max.1));
                 if snd_una.after(self.seq) {
                     let decay = |var: u64, max: u64| if max < var { var - ((var - max) >> 2) } else { var };
-                    self.rttvar =
-                        (decay(self.rttvar.0, self.mdev_max.0), decay(self.rttvar.1, self.mdev_max.1));
+                    self.rttvar = (decay(self.rttvar.0, self.mdev_max.0), decay(self.rttvar.1, self.mdev_max.1));
                     self.seq = snd_nxt;
                     self.mdev_max = (rto_min, rto_min);
                 }

@@ -66,127 +66,127 @@ macro_rules! rules {
 
 /// The rows, one static each.
 pub mod rules {
-use super::{Level, Rule, RuleRef};
+    use super::{Level, Rule, RuleRef};
 
-rules! {
-    // RFC 9293 section 3.1 and 3.2: what is in every segment.
-    SEGMENT_CHECKSUM: "segment/checksum", Must, "RFC 9293 section 3.1", "every segment carries a valid checksum";
-    SEGMENT_RESERVED: "segment/reserved-bits", Must, "RFC 9293 section 3.1", "reserved bits are sent as zero";
-    SEGMENT_TIMESTAMPS: "segment/timestamps", Must, "RFC 7323 section 3.2", "once negotiated, timestamps are in every segment but RST, and only then";
-    SEGMENT_TSECR: "segment/ts-recent-echoed", Must, "RFC 7323 section 4.3", "TSecr echoes TS.Recent";
-    SEGMENT_TSVAL: "segment/tsval-monotone", Must, "RFC 7323 section 5.4", "TSval does not go back and follows a clock between 1 ms and 1 s a tick";
-    SEGMENT_WINDOW: "segment/window-not-shrunk", Should, "RFC 9293 section 3.8.6", "the right edge of the receive window does not move back";
-    SEGMENT_SACK: "segment/sack-only-if-needed", Must, "RFC 2018 section 4", "SACK blocks are sent only if permitted and only for data out of order or received twice";
-    SEGMENT_HOP_LIMIT: "segment/hop-limit", Linux, "Linux ip_default_ttl", "segments leave with the default TTL of 64";
-    SEGMENT_UNEXPLAINED: "segment/unexplained", Must, "RFC 9293 section 3.10", "every segment emitted has a cause: a call, an arriving segment or a timeout";
+    rules! {
+        // RFC 9293 section 3.1 and 3.2: what is in every segment.
+        SEGMENT_CHECKSUM: "segment/checksum", Must, "RFC 9293 section 3.1", "every segment carries a valid checksum";
+        SEGMENT_RESERVED: "segment/reserved-bits", Must, "RFC 9293 section 3.1", "reserved bits are sent as zero";
+        SEGMENT_TIMESTAMPS: "segment/timestamps", Must, "RFC 7323 section 3.2", "once negotiated, timestamps are in every segment but RST, and only then";
+        SEGMENT_TSECR: "segment/ts-recent-echoed", Must, "RFC 7323 section 4.3", "TSecr echoes TS.Recent";
+        SEGMENT_TSVAL: "segment/tsval-monotone", Must, "RFC 7323 section 5.4", "TSval does not go back and follows a clock between 1 ms and 1 s a tick";
+        SEGMENT_WINDOW: "segment/window-not-shrunk", Should, "RFC 9293 section 3.8.6", "the right edge of the receive window does not move back";
+        SEGMENT_SACK: "segment/sack-only-if-needed", Must, "RFC 2018 section 4", "SACK blocks are sent only if permitted and only for data out of order or received twice";
+        SEGMENT_HOP_LIMIT: "segment/hop-limit", Linux, "Linux ip_default_ttl", "segments leave with the default TTL of 64";
+        SEGMENT_UNEXPLAINED: "segment/unexplained", Must, "RFC 9293 section 3.10", "every segment emitted has a cause: a call, an arriving segment or a timeout";
 
-    // Section 3.10.1 to 3.10.6: user calls.
-    CALL_OPEN: "open/syn", Must, "RFC 9293 section 3.10.1", "an active OPEN sends a SYN and enters SYN-SENT";
-    CALL_LISTEN: "open/listen", Must, "RFC 9293 section 3.10.1", "a passive OPEN enters LISTEN";
-    CALL_SEND: "send/data", Must, "RFC 9293 section 3.10.2", "SEND segments the data and sends what the window allows";
-    CALL_SEND_CLOSED: "send/closing", Must, "RFC 9293 section 3.10.2", "SEND after CLOSE is an error";
-    CALL_RECEIVE: "receive/data-then-eof", Must, "RFC 9293 section 3.10.3", "RECEIVE returns the data in order, and only then the end of the stream";
-    CALL_RECEIVE_ERROR: "receive/error", Must, "RFC 9293 section 3.10.3", "RECEIVE on a reset or timed-out connection returns the error once";
-    CALL_RESULT: "call/result", Linux, "Linux man page tcp(7)", "a call returns what the socket's state demands";
-    CLOSE_FIN: "close/fin", Must, "RFC 9293 section 3.10.4", "CLOSE sends a FIN behind all data: FIN-WAIT-1 from ESTABLISHED, LAST-ACK from CLOSE-WAIT";
-    CLOSE_SHARED: "close/shared-descriptor", Linux, "Linux man page close(2)", "only the close of the last descriptor closes the connection";
-    CLOSE_UNREAD: "close/unread-data", Must, "RFC 2525 section 2.17", "CLOSE with unread data sends a RST";
-    CLOSE_LINGER_ZERO: "close/linger-zero", Linux, "Linux __tcp_close()", "CLOSE with SO_LINGER 0 aborts: a RST is sent", departs "RFC 9293 section 3.10.4";
-    CLOSE_SYN_SENT: "close/syn-sent", Must, "RFC 9293 section 3.10.4", "CLOSE in SYN-SENT deletes the connection silently";
-    CLOSE_LISTEN: "close/listen", Must, "RFC 9293 section 3.10.4", "CLOSE of a listener ends LISTEN";
-    SHUTDOWN_WRITE: "shutdown/write", Must, "RFC 9293 section 3.10.4", "shutdown of the write side sends the FIN whatever the number of descriptors, and reading goes on";
-    SHUTDOWN_READ: "shutdown/read", Linux, "Linux inet_shutdown()", "shutdown of the read side sends nothing and data is still acknowledged";
-    POLL_EVENTS: "poll/events", Linux, "Linux tcp_poll()", "poll reports IN and RDHUP on EOF, HUP once both directions are closed, ERR with a pending error";
+        // Section 3.10.1 to 3.10.6: user calls.
+        CALL_OPEN: "open/syn", Must, "RFC 9293 section 3.10.1", "an active OPEN sends a SYN and enters SYN-SENT";
+        CALL_LISTEN: "open/listen", Must, "RFC 9293 section 3.10.1", "a passive OPEN enters LISTEN";
+        CALL_SEND: "send/data", Must, "RFC 9293 section 3.10.2", "SEND segments the data and sends what the window allows";
+        CALL_SEND_CLOSED: "send/closing", Must, "RFC 9293 section 3.10.2", "SEND after CLOSE is an error";
+        CALL_RECEIVE: "receive/data-then-eof", Must, "RFC 9293 section 3.10.3", "RECEIVE returns the data in order, and only then the end of the stream";
+        CALL_RECEIVE_ERROR: "receive/error", Must, "RFC 9293 section 3.10.3", "RECEIVE on a reset or timed-out connection returns the error once";
+        CALL_RESULT: "call/result", Linux, "Linux man page tcp(7)", "a call returns what the socket's state demands";
+        CLOSE_FIN: "close/fin", Must, "RFC 9293 section 3.10.4", "CLOSE sends a FIN behind all data: FIN-WAIT-1 from ESTABLISHED, LAST-ACK from CLOSE-WAIT";
+        CLOSE_SHARED: "close/shared-descriptor", Linux, "Linux man page close(2)", "only the close of the last descriptor closes the connection";
+        CLOSE_UNREAD: "close/unread-data", Must, "RFC 2525 section 2.17", "CLOSE with unread data sends a RST";
+        CLOSE_LINGER_ZERO: "close/linger-zero", Linux, "Linux __tcp_close()", "CLOSE with SO_LINGER 0 aborts: a RST is sent", departs "RFC 9293 section 3.10.4";
+        CLOSE_SYN_SENT: "close/syn-sent", Must, "RFC 9293 section 3.10.4", "CLOSE in SYN-SENT deletes the connection silently";
+        CLOSE_LISTEN: "close/listen", Must, "RFC 9293 section 3.10.4", "CLOSE of a listener ends LISTEN";
+        SHUTDOWN_WRITE: "shutdown/write", Must, "RFC 9293 section 3.10.4", "shutdown of the write side sends the FIN whatever the number of descriptors, and reading goes on";
+        SHUTDOWN_READ: "shutdown/read", Linux, "Linux inet_shutdown()", "shutdown of the read side sends nothing and data is still acknowledged";
+        POLL_EVENTS: "poll/events", Linux, "Linux tcp_poll()", "poll reports IN and RDHUP on EOF, HUP once both directions are closed, ERR with a pending error";
 
-    // Section 3.10.7.1 and 3.10.7.2: CLOSED, LISTEN.
-    ARRIVES_CLOSED: "arrives/closed", Must, "RFC 9293 section 3.10.7.1", "a segment for no connection is answered with a RST, except a RST";
-    ARRIVES_LISTEN_SYN: "arrives/listen-syn", Must, "RFC 9293 section 3.10.7.2", "a SYN in LISTEN is answered with a SYN,ACK; SYN-RECEIVED";
-    ARRIVES_LISTEN_ACK: "arrives/listen-ack", Must, "RFC 9293 section 3.10.7.2", "an ACK in LISTEN is answered with a RST";
-    ARRIVES_LISTEN_IGNORED: "arrives/listen-ignored", Must, "RFC 9293 section 3.10.7.2", "a RST, or a segment without SYN and ACK, is ignored in LISTEN";
+        // Section 3.10.7.1 and 3.10.7.2: CLOSED, LISTEN.
+        ARRIVES_CLOSED: "arrives/closed", Must, "RFC 9293 section 3.10.7.1", "a segment for no connection is answered with a RST, except a RST";
+        ARRIVES_LISTEN_SYN: "arrives/listen-syn", Must, "RFC 9293 section 3.10.7.2", "a SYN in LISTEN is answered with a SYN,ACK; SYN-RECEIVED";
+        ARRIVES_LISTEN_ACK: "arrives/listen-ack", Must, "RFC 9293 section 3.10.7.2", "an ACK in LISTEN is answered with a RST";
+        ARRIVES_LISTEN_IGNORED: "arrives/listen-ignored", Must, "RFC 9293 section 3.10.7.2", "a RST, or a segment without SYN and ACK, is ignored in LISTEN";
 
-    // Section 3.10.7.3: SYN-SENT.
-    SYN_SENT_BAD_ACK: "arrives/syn-sent-bad-ack", Must, "RFC 9293 section 3.10.7.3", "an unacceptable ACK in SYN-SENT is answered with a RST";
-    SYN_SENT_RST: "arrives/syn-sent-rst", Must, "RFC 9293 section 3.10.7.3", "an acceptable RST in SYN-SENT resets the connection";
-    SYN_SENT_SYN_ACK: "arrives/syn-sent-syn-ack", Must, "RFC 9293 section 3.10.7.3", "a SYN,ACK in SYN-SENT is acknowledged; ESTABLISHED";
-    SYN_SENT_SYN: "arrives/syn-sent-syn", Must, "RFC 9293 section 3.10.7.3", "a SYN in SYN-SENT is answered with a SYN,ACK; SYN-RECEIVED";
-    SYN_SENT_IGNORED: "arrives/syn-sent-ignored", Must, "RFC 9293 section 3.10.7.3", "a segment without SYN and RST is dropped in SYN-SENT";
+        // Section 3.10.7.3: SYN-SENT.
+        SYN_SENT_BAD_ACK: "arrives/syn-sent-bad-ack", Must, "RFC 9293 section 3.10.7.3", "an unacceptable ACK in SYN-SENT is answered with a RST";
+        SYN_SENT_RST: "arrives/syn-sent-rst", Must, "RFC 9293 section 3.10.7.3", "an acceptable RST in SYN-SENT resets the connection";
+        SYN_SENT_SYN_ACK: "arrives/syn-sent-syn-ack", Must, "RFC 9293 section 3.10.7.3", "a SYN,ACK in SYN-SENT is acknowledged; ESTABLISHED";
+        SYN_SENT_SYN: "arrives/syn-sent-syn", Must, "RFC 9293 section 3.10.7.3", "a SYN in SYN-SENT is answered with a SYN,ACK; SYN-RECEIVED";
+        SYN_SENT_IGNORED: "arrives/syn-sent-ignored", Must, "RFC 9293 section 3.10.7.3", "a segment without SYN and RST is dropped in SYN-SENT";
 
-    // Section 3.10.7.4, SYN-RECEIVED as the request socket does it.
-    SYN_RECEIVED_SYN: "arrives/syn-received-syn", Must, "RFC 9293 section 3.10.7.4", "a repeated SYN in SYN-RECEIVED is answered with the SYN,ACK again";
-    SYN_RECEIVED_BAD_ACK: "arrives/syn-received-bad-ack", Must, "RFC 9293 section 3.10.7.4", "an unacceptable ACK in SYN-RECEIVED is answered with a RST";
-    SYN_RECEIVED_WINDOW: "arrives/syn-received-window", Must, "RFC 9293 section 3.10.7.4", "an unacceptable segment in SYN-RECEIVED is answered with an ACK";
-    SYN_RECEIVED_RST: "arrives/syn-received-rst", Must, "RFC 9293 section 3.10.7.4", "a RST in SYN-RECEIVED after a passive OPEN returns to LISTEN";
-    SYN_RECEIVED_ACK: "arrives/syn-received-ack", Must, "RFC 9293 section 3.10.7.4", "an acceptable ACK in SYN-RECEIVED: ESTABLISHED";
+        // Section 3.10.7.4, SYN-RECEIVED as the request socket does it.
+        SYN_RECEIVED_SYN: "arrives/syn-received-syn", Must, "RFC 9293 section 3.10.7.4", "a repeated SYN in SYN-RECEIVED is answered with the SYN,ACK again";
+        SYN_RECEIVED_BAD_ACK: "arrives/syn-received-bad-ack", Must, "RFC 9293 section 3.10.7.4", "an unacceptable ACK in SYN-RECEIVED is answered with a RST";
+        SYN_RECEIVED_WINDOW: "arrives/syn-received-window", Must, "RFC 9293 section 3.10.7.4", "an unacceptable segment in SYN-RECEIVED is answered with an ACK";
+        SYN_RECEIVED_RST: "arrives/syn-received-rst", Must, "RFC 9293 section 3.10.7.4", "a RST in SYN-RECEIVED after a passive OPEN returns to LISTEN";
+        SYN_RECEIVED_ACK: "arrives/syn-received-ack", Must, "RFC 9293 section 3.10.7.4", "an acceptable ACK in SYN-RECEIVED: ESTABLISHED";
 
-    // Section 3.10.7.4, the checks in order.
-    CHECK_SEQ: "check-seq/unacceptable", Must, "RFC 9293 section 3.10.7.4", "an unacceptable segment is dropped and answered with an ACK, unless it is a RST";
-    CHECK_SEQ_RIGHT_EDGE: "check-seq/right-edge", Linux, "Linux tcp_sequence()", "a segment that begins in the window and ends beyond it is taken, the part beyond is not";
-    CHECK_SEQ_RIGHT_EDGE_STRICT: "check-seq/right-edge-strict", Linux, "Linux tcp_sequence(), newer kernels", "a segment that ends beyond the window is unacceptable while unread data is queued";
-    CHECK_PAWS: "check-seq/paws", Must, "RFC 7323 section 5.3", "a segment with an old timestamp is dropped and answered with an ACK";
-    CHECK_PAWS_OLD_ACK: "check-seq/paws-old-ack", Linux, "Linux tcp_disordered_ack_check()", "a pure ACK with an old timestamp and an old sequence number is dropped silently", departs "RFC 7323 section 5.3";
-    CHECK_PAWS_REORDERED: "check-seq/paws-reordered-ack", Linux, "Linux tcp_disordered_ack_check()", "a duplicate ACK with a slightly old timestamp is processed, being reordered", departs "RFC 7323 section 5.3";
-    CHECK_RST_EXACT: "check-rst-bit/exact", Must, "RFC 9293 section 3.10.7.4", "a RST at RCV.NXT resets the connection";
-    CHECK_RST_SACK_EDGE: "check-rst-bit/sack-edge", Linux, "Linux tcp_validate_incoming()", "a RST at the right-most SACK edge resets the connection", departs "RFC 5961 section 3.2";
-    CHECK_RST_BEFORE_FIN: "check-rst-bit/before-fin", Linux, "Linux tcp_reset_check()", "after the peer's FIN a RST at RCV.NXT-1 resets the connection", departs "RFC 5961 section 3.2";
-    CHECK_RST_WINDOW: "check-rst-bit/challenge-ack", Must, "RFC 9293 section 3.10.7.4", "a RST in the window but not at RCV.NXT is answered with a challenge ACK";
-    CHECK_RST_OUTSIDE: "check-rst-bit/outside", Must, "RFC 9293 section 3.10.7.4", "a RST outside the window is dropped silently";
-    CHECK_SYN: "check-syn-bit/challenge-ack", Must, "RFC 9293 section 3.10.7.4", "a SYN in a synchronized state is answered with a challenge ACK";
-    CHECK_NO_ACK: "check-ack/absent", Must, "RFC 9293 section 3.10.7.4", "a segment without ACK is dropped";
-    CHECK_ACK_UNSENT: "check-ack/unsent", Must, "RFC 9293 section 3.10.7.4", "an ACK of something not yet sent is answered with an ACK and dropped";
-    CHECK_ACK_TOO_OLD: "check-ack/too-old", Must, "RFC 5961 section 5.2", "an ACK older than the largest window seen is answered with a challenge ACK and dropped";
-    CHECK_ACK: "check-ack/advance", Must, "RFC 9293 section 3.10.7.4", "an ACK of outstanding data advances SND.UNA";
-    ACK_FIN_WAIT_1: "check-ack/fin-wait-1", Must, "RFC 9293 section 3.10.7.4", "the ACK of our FIN moves FIN-WAIT-1 to FIN-WAIT-2";
-    ACK_CLOSING: "check-ack/closing", Must, "RFC 9293 section 3.10.7.4", "the ACK of our FIN moves CLOSING to TIME-WAIT";
-    ACK_LAST_ACK: "check-ack/last-ack", Must, "RFC 9293 section 3.10.7.4", "the ACK of our FIN moves LAST-ACK to CLOSED";
-    TEXT_IN_ORDER: "segment-text/in-order", Must, "RFC 9293 section 3.10.7.4", "data in order is delivered and acknowledged";
-    TEXT_OUT_OF_ORDER: "segment-text/out-of-order", Should, "RFC 5681 section 4.2", "data out of order is answered with an immediate duplicate ACK";
-    TEXT_FILLS_GAP: "segment-text/fills-gap", Should, "RFC 5681 section 4.2", "data that fills a gap is acknowledged at once";
-    TEXT_DUPLICATE: "segment-text/duplicate", Must, "RFC 9293 section 3.10.7.4", "a segment received before is acknowledged again at once";
-    TEXT_BEYOND: "segment-text/beyond-window", Must, "RFC 9293 section 3.10.7.4", "data beyond the window is dropped and answered with an ACK";
-    TEXT_AFTER_CLOSE: "segment-text/after-close", Must, "RFC 9293 section 3.6.1, RFC 1122 section 4.2.2.13", "data that arrives after CLOSE resets the connection";
-    ACK_DELAYED: "ack/delayed", Must, "RFC 9293 section 3.8.6.3", "a delayed ACK is sent within 0.5 s";
-    ACK_QUICK: "ack/quick", Linux, "Linux tcp_in_quickack_mode()", "while quick-ACK lasts, data is acknowledged at once";
-    ACK_SECOND_SEGMENT: "ack/second-segment", Should, "RFC 9293 section 3.8.6.3", "at least every second full-sized segment is acknowledged at once";
-    ACK_ON_READ: "ack/on-read", Linux, "Linux __tcp_cleanup_rbuf()", "a read that empties the queue may send the delayed ACK or a window update";
-    FIN_ESTABLISHED: "check-fin-bit/established", Must, "RFC 9293 section 3.10.7.4", "a FIN in ESTABLISHED: CLOSE-WAIT, and it is acknowledged";
-    FIN_FIN_WAIT_1: "check-fin-bit/fin-wait-1", Must, "RFC 9293 section 3.10.7.4", "a FIN in FIN-WAIT-1 whose own FIN is not acknowledged: CLOSING, and it is acknowledged";
-    FIN_FIN_WAIT_2: "check-fin-bit/fin-wait-2", Must, "RFC 9293 section 3.10.7.4", "a FIN in FIN-WAIT-2: TIME-WAIT, and it is acknowledged";
-    FIN_DUPLICATE: "check-fin-bit/duplicate", Must, "RFC 9293 section 3.10.7.4", "a repeated FIN changes no state and is acknowledged again";
+        // Section 3.10.7.4, the checks in order.
+        CHECK_SEQ: "check-seq/unacceptable", Must, "RFC 9293 section 3.10.7.4", "an unacceptable segment is dropped and answered with an ACK, unless it is a RST";
+        CHECK_SEQ_RIGHT_EDGE: "check-seq/right-edge", Linux, "Linux tcp_sequence()", "a segment that begins in the window and ends beyond it is taken, the part beyond is not";
+        CHECK_SEQ_RIGHT_EDGE_STRICT: "check-seq/right-edge-strict", Linux, "Linux tcp_sequence(), newer kernels", "a segment that ends beyond the window is unacceptable while unread data is queued";
+        CHECK_PAWS: "check-seq/paws", Must, "RFC 7323 section 5.3", "a segment with an old timestamp is dropped and answered with an ACK";
+        CHECK_PAWS_OLD_ACK: "check-seq/paws-old-ack", Linux, "Linux tcp_disordered_ack_check()", "a pure ACK with an old timestamp and an old sequence number is dropped silently", departs "RFC 7323 section 5.3";
+        CHECK_PAWS_REORDERED: "check-seq/paws-reordered-ack", Linux, "Linux tcp_disordered_ack_check()", "a duplicate ACK with a slightly old timestamp is processed, being reordered", departs "RFC 7323 section 5.3";
+        CHECK_RST_EXACT: "check-rst-bit/exact", Must, "RFC 9293 section 3.10.7.4", "a RST at RCV.NXT resets the connection";
+        CHECK_RST_SACK_EDGE: "check-rst-bit/sack-edge", Linux, "Linux tcp_validate_incoming()", "a RST at the right-most SACK edge resets the connection", departs "RFC 5961 section 3.2";
+        CHECK_RST_BEFORE_FIN: "check-rst-bit/before-fin", Linux, "Linux tcp_reset_check()", "after the peer's FIN a RST at RCV.NXT-1 resets the connection", departs "RFC 5961 section 3.2";
+        CHECK_RST_WINDOW: "check-rst-bit/challenge-ack", Must, "RFC 9293 section 3.10.7.4", "a RST in the window but not at RCV.NXT is answered with a challenge ACK";
+        CHECK_RST_OUTSIDE: "check-rst-bit/outside", Must, "RFC 9293 section 3.10.7.4", "a RST outside the window is dropped silently";
+        CHECK_SYN: "check-syn-bit/challenge-ack", Must, "RFC 9293 section 3.10.7.4", "a SYN in a synchronized state is answered with a challenge ACK";
+        CHECK_NO_ACK: "check-ack/absent", Must, "RFC 9293 section 3.10.7.4", "a segment without ACK is dropped";
+        CHECK_ACK_UNSENT: "check-ack/unsent", Must, "RFC 9293 section 3.10.7.4", "an ACK of something not yet sent is answered with an ACK and dropped";
+        CHECK_ACK_TOO_OLD: "check-ack/too-old", Must, "RFC 5961 section 5.2", "an ACK older than the largest window seen is answered with a challenge ACK and dropped";
+        CHECK_ACK: "check-ack/advance", Must, "RFC 9293 section 3.10.7.4", "an ACK of outstanding data advances SND.UNA";
+        ACK_FIN_WAIT_1: "check-ack/fin-wait-1", Must, "RFC 9293 section 3.10.7.4", "the ACK of our FIN moves FIN-WAIT-1 to FIN-WAIT-2";
+        ACK_CLOSING: "check-ack/closing", Must, "RFC 9293 section 3.10.7.4", "the ACK of our FIN moves CLOSING to TIME-WAIT";
+        ACK_LAST_ACK: "check-ack/last-ack", Must, "RFC 9293 section 3.10.7.4", "the ACK of our FIN moves LAST-ACK to CLOSED";
+        TEXT_IN_ORDER: "segment-text/in-order", Must, "RFC 9293 section 3.10.7.4", "data in order is delivered and acknowledged";
+        TEXT_OUT_OF_ORDER: "segment-text/out-of-order", Should, "RFC 5681 section 4.2", "data out of order is answered with an immediate duplicate ACK";
+        TEXT_FILLS_GAP: "segment-text/fills-gap", Should, "RFC 5681 section 4.2", "data that fills a gap is acknowledged at once";
+        TEXT_DUPLICATE: "segment-text/duplicate", Must, "RFC 9293 section 3.10.7.4", "a segment received before is acknowledged again at once";
+        TEXT_BEYOND: "segment-text/beyond-window", Must, "RFC 9293 section 3.10.7.4", "data beyond the window is dropped and answered with an ACK";
+        TEXT_AFTER_CLOSE: "segment-text/after-close", Must, "RFC 9293 section 3.6.1, RFC 1122 section 4.2.2.13", "data that arrives after CLOSE resets the connection";
+        ACK_DELAYED: "ack/delayed", Must, "RFC 9293 section 3.8.6.3", "a delayed ACK is sent within 0.5 s";
+        ACK_QUICK: "ack/quick", Linux, "Linux tcp_in_quickack_mode()", "while quick-ACK lasts, data is acknowledged at once";
+        ACK_SECOND_SEGMENT: "ack/second-segment", Should, "RFC 9293 section 3.8.6.3", "at least every second full-sized segment is acknowledged at once";
+        ACK_ON_READ: "ack/on-read", Linux, "Linux __tcp_cleanup_rbuf()", "a read that empties the queue may send the delayed ACK or a window update";
+        FIN_ESTABLISHED: "check-fin-bit/established", Must, "RFC 9293 section 3.10.7.4", "a FIN in ESTABLISHED: CLOSE-WAIT, and it is acknowledged";
+        FIN_FIN_WAIT_1: "check-fin-bit/fin-wait-1", Must, "RFC 9293 section 3.10.7.4", "a FIN in FIN-WAIT-1 whose own FIN is not acknowledged: CLOSING, and it is acknowledged";
+        FIN_FIN_WAIT_2: "check-fin-bit/fin-wait-2", Must, "RFC 9293 section 3.10.7.4", "a FIN in FIN-WAIT-2: TIME-WAIT, and it is acknowledged";
+        FIN_DUPLICATE: "check-fin-bit/duplicate", Must, "RFC 9293 section 3.10.7.4", "a repeated FIN changes no state and is acknowledged again";
 
-    // TIME-WAIT.
-    TIME_WAIT_LENGTH: "time-wait/length", Linux, "Linux TCP_TIMEWAIT_LEN", "TIME-WAIT lasts 60 s", departs "RFC 9293 section 3.4.2 (2 x MSL of 2 minutes)";
-    TIME_WAIT_ACK: "time-wait/ack", Must, "RFC 9293 section 3.10.7.4", "a segment other than a RST in TIME-WAIT is acknowledged, and a repeated FIN restarts the 2 MSL timeout";
-    TIME_WAIT_SILENT: "time-wait/silent", Must, "Linux tcp_timewait_state_process()", "a pure ACK at RCV.NXT in TIME-WAIT is not answered, and restarts the timeout";
-    TIME_WAIT_OUT_OF_WINDOW: "time-wait/out-of-window", Must, "RFC 9293 section 3.10.7.4", "an unacceptable segment in TIME-WAIT is answered with an ACK, at most one in 500 ms if it carries no data";
-    TIME_WAIT_RST: "check-rst-bit/time-wait", Must, "RFC 9293 section 3.10.7.4", "a RST at RCV.NXT deletes the connection";
-    TIME_WAIT_RST_IGNORED: "check-rst-bit/time-wait-ignored", Must, "RFC 9293 section 3.10.7.4", "a RST that is not at RCV.NXT leaves TIME-WAIT alone";
-    TIME_WAIT_RFC1337: "time-wait/rfc1337", Linux, "Linux tcp_rfc1337", "with tcp_rfc1337=1 a RST in TIME-WAIT is ignored", departs "RFC 9293 section 3.10.7.4";
-    TIME_WAIT_REOPEN: "time-wait/reopen", May, "RFC 6191 section 2", "a SYN in TIME-WAIT with a newer timestamp, or a larger sequence number, opens a new connection";
-    TIME_WAIT_SYN: "time-wait/old-syn", Must, "RFC 9293 section 3.10.7.4", "another SYN in TIME-WAIT is answered with an ACK";
+        // TIME-WAIT.
+        TIME_WAIT_LENGTH: "time-wait/length", Linux, "Linux TCP_TIMEWAIT_LEN", "TIME-WAIT lasts 60 s", departs "RFC 9293 section 3.4.2 (2 x MSL of 2 minutes)";
+        TIME_WAIT_ACK: "time-wait/ack", Must, "RFC 9293 section 3.10.7.4", "a segment other than a RST in TIME-WAIT is acknowledged, and a repeated FIN restarts the 2 MSL timeout";
+        TIME_WAIT_SILENT: "time-wait/silent", Must, "Linux tcp_timewait_state_process()", "a pure ACK at RCV.NXT in TIME-WAIT is not answered, and restarts the timeout";
+        TIME_WAIT_OUT_OF_WINDOW: "time-wait/out-of-window", Must, "RFC 9293 section 3.10.7.4", "an unacceptable segment in TIME-WAIT is answered with an ACK, at most one in 500 ms if it carries no data";
+        TIME_WAIT_RST: "check-rst-bit/time-wait", Must, "RFC 9293 section 3.10.7.4", "a RST at RCV.NXT deletes the connection";
+        TIME_WAIT_RST_IGNORED: "check-rst-bit/time-wait-ignored", Must, "RFC 9293 section 3.10.7.4", "a RST that is not at RCV.NXT leaves TIME-WAIT alone";
+        TIME_WAIT_RFC1337: "time-wait/rfc1337", Linux, "Linux tcp_rfc1337", "with tcp_rfc1337=1 a RST in TIME-WAIT is ignored", departs "RFC 9293 section 3.10.7.4";
+        TIME_WAIT_REOPEN: "time-wait/reopen", May, "RFC 6191 section 2", "a SYN in TIME-WAIT with a newer timestamp, or a larger sequence number, opens a new connection";
+        TIME_WAIT_SYN: "time-wait/old-syn", Must, "RFC 9293 section 3.10.7.4", "another SYN in TIME-WAIT is answered with an ACK";
 
-    // FIN-WAIT-2 without an owner.
-    FIN_WAIT_2_ORPHAN: "fin-wait-2/orphan-timeout", Linux, "Linux tcp_fin_timeout", "an orphan in FIN-WAIT-2 is dropped after tcp_fin_timeout or TCP_LINGER2, at least 3.5 RTO", departs "RFC 9293 section 3.10.7.4";
-    FIN_WAIT_2_LINGER2: "fin-wait-2/linger2-negative", Linux, "Linux man page tcp(7), TCP_LINGER2", "with TCP_LINGER2 < 0 an orphan does not stay in FIN-WAIT-2", departs "RFC 9293 section 3.10.7.4";
-    FIN_WAIT_2_OWNED: "fin-wait-2/owned", Must, "RFC 9293 section 3.6", "FIN-WAIT-2 has no timeout while a descriptor is open";
-    FIN_WAIT_2_DATA: "fin-wait-2/data-after-close", Must, "RFC 1122 section 4.2.2.13", "data to an orphan in FIN-WAIT-2 is answered with a RST";
+        // FIN-WAIT-2 without an owner.
+        FIN_WAIT_2_ORPHAN: "fin-wait-2/orphan-timeout", Linux, "Linux tcp_fin_timeout", "an orphan in FIN-WAIT-2 is dropped after tcp_fin_timeout or TCP_LINGER2, at least 3.5 RTO", departs "RFC 9293 section 3.10.7.4";
+        FIN_WAIT_2_LINGER2: "fin-wait-2/linger2-negative", Linux, "Linux man page tcp(7), TCP_LINGER2", "with TCP_LINGER2 < 0 an orphan does not stay in FIN-WAIT-2", departs "RFC 9293 section 3.10.7.4";
+        FIN_WAIT_2_OWNED: "fin-wait-2/owned", Must, "RFC 9293 section 3.6", "FIN-WAIT-2 has no timeout while a descriptor is open";
+        FIN_WAIT_2_DATA: "fin-wait-2/data-after-close", Must, "RFC 1122 section 4.2.2.13", "data to an orphan in FIN-WAIT-2 is answered with a RST";
 
-    // Section 3.8: timeouts.
-    RTO: "timeout/retransmission", Must, "RFC 6298 section 5", "the earliest outstanding segment is retransmitted when the RTO expires, and the RTO doubles";
-    LOSS_PROBE: "timeout/loss-probe", Linux, "RFC 8985 section 7, Linux tcp_schedule_loss_probe()", "with SACK a tail loss probe comes 2 SRTT (and RTO_MIN for a lone segment) after the last transmission";
-    RTO_RECOVERY: "timeout/recovery", May, "RFC 6675, RFC 8985", "segments reported missing by SACK are retransmitted";
-    RTO_GIVE_UP: "timeout/give-up", Linux, "Linux tcp_retries2", "retransmission ends when tcp_retries2 is used up: ETIMEDOUT";
-    RTO_GIVE_UP_ORPHAN: "timeout/give-up-orphan", Linux, "Linux tcp_orphan_retries", "an orphan's retransmission ends when tcp_orphan_retries (0 means 8) is used up";
-    USER_TIMEOUT: "timeout/user", May, "RFC 9293 section 3.10.8, Linux TCP_USER_TIMEOUT", "unacknowledged data older than the user timeout ends the connection";
-    SYN_RETRY: "timeout/syn", Must, "RFC 9293 section 3.8.3, Linux tcp_syn_retries", "a SYN is retransmitted tcp_syn_retries times (after tcp_syn_linear_timeouts linear ones), then the OPEN fails";
-    SYN_ACK_RETRY: "timeout/syn-ack", Linux, "Linux tcp_synack_retries", "a SYN,ACK is retransmitted tcp_synack_retries times, then SYN-RECEIVED ends";
-    KEEPALIVE_PROBE: "keepalive/probe", Must, "RFC 9293 section 3.8.4", "an idle connection is probed with SEG.SEQ = SND.NXT-1 after the keepalive time and then at its interval";
-    KEEPALIVE_DEAD: "keepalive/dead", Linux, "Linux tcp_keepalive_probes", "after the last unanswered probe a RST is sent and the connection ends: ETIMEDOUT";
-    ZERO_WINDOW_PROBE: "timeout/zero-window-probe", Must, "RFC 9293 section 3.8.6.1", "a closed window is probed at increasing intervals";
-    STATE_REPORTED: "state/reported", Must, "RFC 9293 section 3.3.2", "the kernel reports the state that the events lead to";
-    TIMER_REPORTED: "state/timer", Linux, "Linux inet_sk_diag_fill()", "the kernel reports the timer that is pending, its expiry and its retransmissions";
-    QUEUES_REPORTED: "state/queues", Linux, "Linux tcp_diag_get_info()", "the kernel reports what is unread and what is unacknowledged";
-    TRANSITION: "state/transition", Must, "RFC 9293 section 3.3.2", "each state change is an edge that an event caused";
-}
+        // Section 3.8: timeouts.
+        RTO: "timeout/retransmission", Must, "RFC 6298 section 5", "the earliest outstanding segment is retransmitted when the RTO expires, and the RTO doubles";
+        LOSS_PROBE: "timeout/loss-probe", Linux, "RFC 8985 section 7, Linux tcp_schedule_loss_probe()", "with SACK a tail loss probe comes 2 SRTT (and RTO_MIN for a lone segment) after the last transmission";
+        RTO_RECOVERY: "timeout/recovery", May, "RFC 6675, RFC 8985", "segments reported missing by SACK are retransmitted";
+        RTO_GIVE_UP: "timeout/give-up", Linux, "Linux tcp_retries2", "retransmission ends when tcp_retries2 is used up: ETIMEDOUT";
+        RTO_GIVE_UP_ORPHAN: "timeout/give-up-orphan", Linux, "Linux tcp_orphan_retries", "an orphan's retransmission ends when tcp_orphan_retries (0 means 8) is used up";
+        USER_TIMEOUT: "timeout/user", May, "RFC 9293 section 3.10.8, Linux TCP_USER_TIMEOUT", "unacknowledged data older than the user timeout ends the connection";
+        SYN_RETRY: "timeout/syn", Must, "RFC 9293 section 3.8.3, Linux tcp_syn_retries", "a SYN is retransmitted tcp_syn_retries times (after tcp_syn_linear_timeouts linear ones), then the OPEN fails";
+        SYN_ACK_RETRY: "timeout/syn-ack", Linux, "Linux tcp_synack_retries", "a SYN,ACK is retransmitted tcp_synack_retries times, then SYN-RECEIVED ends";
+        KEEPALIVE_PROBE: "keepalive/probe", Must, "RFC 9293 section 3.8.4", "an idle connection is probed with SEG.SEQ = SND.NXT-1 after the keepalive time and then at its interval";
+        KEEPALIVE_DEAD: "keepalive/dead", Linux, "Linux tcp_keepalive_probes", "after the last unanswered probe a RST is sent and the connection ends: ETIMEDOUT";
+        ZERO_WINDOW_PROBE: "timeout/zero-window-probe", Must, "RFC 9293 section 3.8.6.1", "a closed window is probed at increasing intervals";
+        STATE_REPORTED: "state/reported", Must, "RFC 9293 section 3.3.2", "the kernel reports the state that the events lead to";
+        TIMER_REPORTED: "state/timer", Linux, "Linux inet_sk_diag_fill()", "the kernel reports the timer that is pending, its expiry and its retransmissions";
+        QUEUES_REPORTED: "state/queues", Linux, "Linux tcp_diag_get_info()", "the kernel reports what is unread and what is unacknowledged";
+        TRANSITION: "state/transition", Must, "RFC 9293 section 3.3.2", "each state change is an edge that an event caused";
+    }
 }
 
 pub use rules::RULES;

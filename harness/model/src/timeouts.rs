@@ -242,11 +242,8 @@ fn keepalive_timeout(mut w: Work<'_>) -> Vec<Work<'_>> {
     let interval_s = if w.t.user.keep_interval_s > 0 { w.t.user.keep_interval_s } else { w.p.keepalive_intvl_s };
     let limit = if w.t.user.keep_count > 0 { w.t.user.keep_count } else { w.p.keepalive_probes };
     let user_timeout = u64::from(w.t.user.user_timeout_ms);
-    let dead = if user_timeout > 0 {
-        heard.lo >= user_timeout * MS && w.t.probes_out > 0
-    } else {
-        w.t.probes_out >= limit
-    };
+    let dead =
+        if user_timeout > 0 { heard.lo >= user_timeout * MS && w.t.probes_out > 0 } else { w.t.probes_out >= limit };
     if dead {
         let kind = EmissionKind::Reset { seq: w.t.acceptable_seq(), ack: Some(w.t.rcv_nxt), active: true };
         w.owe(kind, &rules::KEEPALIVE_DEAD);

@@ -213,8 +213,12 @@ fn a_move() -> impl Strategy<Value = Move> {
             (1u32..3_000).prop_map(|len| Call::Receive { len, peek: false }),
         ]
         .prop_map(Move::Call),
-        (any::<u8>(), near.clone(), near, 0u32..200)
-            .prop_map(|(flags, seq, ack, len)| Move::Arrives { flags: flags & 0x3f, seq, ack, len }),
+        (any::<u8>(), near.clone(), near, 0u32..200).prop_map(|(flags, seq, ack, len)| Move::Arrives {
+            flags: flags & 0x3f,
+            seq,
+            ack,
+            len
+        }),
         (1u64..200_000).prop_map(Move::Wait),
     ]
 }

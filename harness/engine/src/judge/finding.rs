@@ -4,9 +4,9 @@ use tcpconform_model::{RuleRef, Segment, Tcb, rules};
 
 use super::frontier::{Deviation, segment_bases};
 use super::seconds;
+use crate::case::Topology;
 use crate::judgement::{ContextLine, Finding};
 use crate::notation::display_segment;
-use crate::case::Topology;
 use crate::trace::{CallReturn, EndpointIdentity, Record, Trace, Way, What};
 use crate::view::View;
 use crate::wire;
@@ -60,7 +60,10 @@ fn line(trace: &Trace, endpoint: &EndpointIdentity, record: &Record, view: &mut 
                 (Way::In, Topology::Crafted) => ('<', "injected"),
                 (Way::In, Topology::TwoKernels) => ('<', "relayed"),
             };
-            Some((format!("{arrow} {}", display_segment(&packet.segment, view.bases(segment.way), false)), note.to_string()))
+            Some((
+                format!("{arrow} {}", display_segment(&packet.segment, view.bases(segment.way), false)),
+                note.to_string(),
+            ))
         }
         What::Call(call) if call.on == endpoint.name => {
             let result = match call.result {
@@ -70,7 +73,9 @@ fn line(trace: &Trace, endpoint: &EndpointIdentity, record: &Record, view: &mut 
             };
             Some((format!("  {} = {result}", call.op), "call".to_string()))
         }
-        What::Sample(sample) if sample.on == endpoint.name => Some((format!("  {}", sample.state), "state".to_string())),
+        What::Sample(sample) if sample.on == endpoint.name => {
+            Some((format!("  {}", sample.state), "state".to_string()))
+        }
         What::Relay(act) if act.from == endpoint.name => Some((format!("  {:?}", act.act), "middle".to_string())),
         What::Segment(_)
         | What::Relay(_)

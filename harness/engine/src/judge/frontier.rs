@@ -4,8 +4,8 @@
 //! its window: the frontier holds each possibility until an observation decides.
 
 use tcpconform_model::{
-    CallResult, Emission, Event, Mismatch, Nanos, Profile, RULES, RetransmitKind, RuleRef, Segment, Span, State, Tcb, Timeout,
-    Transition, describe, explain, pending, rules, step,
+    CallResult, Emission, Event, Mismatch, Nanos, Profile, RULES, RetransmitKind, RuleRef, Segment, Span, State, Tcb,
+    Timeout, Transition, describe, explain, pending, rules, step,
 };
 
 use super::items::{Item, Items, SeenItem, Stimulus};
@@ -79,14 +79,8 @@ impl Closest {
 impl<'t> Frontier<'t> {
     /// Before anything happened.
     pub fn new(profile: &'t Profile, items: &'t Items<'_>) -> Frontier<'t> {
-        let start = Possible {
-            tcb: Tcb::closed(),
-            next: 0,
-            forked: 0,
-            unreported: Vec::new(),
-            earlier: None,
-            fired: 0,
-        };
+        let start =
+            Possible { tcb: Tcb::closed(), next: 0, forked: 0, unreported: Vec::new(), earlier: None, fired: 0 };
         Frontier { profile, stimuli: &items.stimuli, alive: vec![start] }
     }
 
@@ -177,14 +171,17 @@ impl<'t> Frontier<'t> {
         }
         for transition in transitions {
             if let (Some(actual), Some(wanted)) = (stimulus.result, wrong_result(&transition, stimulus.result)) {
-                closest.offer(20, Deviation {
-                    rule: call_rule(&transition),
-                    expected: wanted,
-                    actual: result_text(actual),
-                    at: stimulus.at,
-                    record: stimulus.record,
-                    possible: vec![possible.tcb.state],
-                });
+                closest.offer(
+                    20,
+                    Deviation {
+                        rule: call_rule(&transition),
+                        expected: wanted,
+                        actual: result_text(actual),
+                        at: stimulus.at,
+                        record: stimulus.record,
+                        possible: vec![possible.tcb.state],
+                    },
+                );
                 continue;
             }
             let mut next = possible.follow(transition, at.hi);
@@ -264,7 +261,10 @@ impl<'t> Frontier<'t> {
                 }
                 Some(due) => {
                     let expected = format!("close() to linger until {}", seconds(due.lo));
-                    closest.offer(20, deviation(&rules::CALL_RESULT, expected, format!("a return at {}", seconds(item.at))));
+                    closest.offer(
+                        20,
+                        deviation(&rules::CALL_RESULT, expected, format!("a return at {}", seconds(item.at))),
+                    );
                 }
             },
             SeenItem::Sampled(asked, sample) => match self.contradiction(possible, *asked, item.at, sample) {
@@ -295,16 +295,22 @@ impl<'t> Frontier<'t> {
     }
 
     /// What a sample says that the possibility does not.
-    fn contradiction(&self, possible: &Possible, asked: Nanos, answered: Nanos, sample: &Sample) -> Option<Contradiction> {
+    fn contradiction(
+        &self,
+        possible: &Possible,
+        asked: Nanos,
+        answered: Nanos,
+        sample: &Sample,
+    ) -> Option<Contradiction> {
         let tcb = &possible.tcb;
         let state = match sample.source {
             Source::SockDiag => tcb.state,
             Source::TcpInfo => tcb.socket_state(),
         };
         if sample.state != state {
-            let seen_before = possible.earlier.is_some_and(|(earlier, until)| {
-                earlier == sample.state && until + self.profile.processing_ns >= asked
-            });
+            let seen_before = possible
+                .earlier
+                .is_some_and(|(earlier, until)| earlier == sample.state && until + self.profile.processing_ns >= asked);
             if seen_before {
                 return None;
             }
@@ -324,10 +330,12 @@ impl<'t> Frontier<'t> {
         };
         // The order in which `inet_sk_diag_fill` looks.
         let pending = (tcb.time_wait.map(|timer| (TimerKind::TimeWait, 0, timer)))
-            .or_else(|| tcb.retransmit.map(|(kind, timer)| {
-                let count = if kind == RetransmitKind::WindowProbe { tcb.probes_out } else { tcb.retransmits };
-                (by_kind(kind), count, timer)
-            }))
+            .or_else(|| {
+                tcb.retransmit.map(|(kind, timer)| {
+                    let count = if kind == RetransmitKind::WindowProbe { tcb.probes_out } else { tcb.retransmits };
+                    (by_kind(kind), count, timer)
+                })
+            })
             .or_else(|| tcb.keepalive.map(|timer| (TimerKind::Keepalive, tcb.probes_out, timer)));
         let wrong = |expected: String, actual: String| Some((&rules::TIMER_REPORTED as RuleRef, expected, actual, 6));
         let told_text = |told: &TimerSample| {
@@ -337,7 +345,11 @@ impl<'t> Frontier<'t> {
             (None, None) => return None,
             (None, Some((_, _, timer))) if timer.due.lo <= answered => return None,
             (None, Some((kind, _, timer))) => {
-                let expected = format!("{kind:?} timer that expires between {} and {}", seconds(timer.asked.lo), seconds(timer.asked.hi));
+                let expected = format!(
+                    "{kind:?} timer that expires between {} and {}",
+                    seconds(timer.asked.lo),
+                    seconds(timer.asked.hi)
+                );
                 return wrong(expected, "no timer".to_string());
             }
             (Some(told), None) => return wrong("no timer".to_string(), told_text(told)),
@@ -390,7 +402,8 @@ impl Possible {
         let mut tcb = transition.tcb;
         let mut unreported = self.unreported.clone();
         // A listener's events carry no peer, and a request socket has none: the tracepoint cannot tell whose they are.
-        unreported.extend(tcb.transitions.drain(..).filter(|(from, to)| *from != State::Listen && *to != State::Listen));
+        unreported
+            .extend(tcb.transitions.drain(..).filter(|(from, to)| *from != State::Listen && *to != State::Listen));
         let earlier = if tcb.state == self.tcb.state { self.earlier } else { Some((self.tcb.state, at)) };
         let mut fired = self.fired;
         for rule in transition.rules {

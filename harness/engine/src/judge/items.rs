@@ -90,7 +90,8 @@ pub(super) fn items<'t>(trace: &'t Trace, endpoint: Endpoint, profile: &Profile)
                     let closes = matches!(event, Event::Call(Call::Close));
                     // A close may linger: it takes effect at its beginning all the same.
                     let until = if closes { call.left.min(at + profile.processing_ns) } else { call.left };
-                    let result = (!closes && !matches!(event, Event::Call(Call::Exit))).then_some(result_of(call.result));
+                    let result =
+                        (!closes && !matches!(event, Event::Call(Call::Exit))).then_some(result_of(call.result));
                     stimuli.push(Stimulus { at, until: until.max(at), event, result, record });
                     if closes {
                         observe(call.left, SeenItem::Returned);
