@@ -1,8 +1,9 @@
-//! The report at a terminal: a table with one line per case file, what did not pass in full, and the totals last.
+//! The report at a terminal: a table with one line per folder and case file, what did not pass in full, and the totals last.
 
 use std::collections::BTreeMap;
 use std::io;
 
+use anstyle::Style;
 use tcpconform_engine::judgement::{Judgement, Verdict};
 
 use crate::Reporter;
@@ -27,41 +28,55 @@ impl Reporter for Terminal {
     }
 }
 
-/// What one case file came to.
+/// More case files than this do not fit a screen; those that passed are then left to their folder's line.
+const FILES_MAX: usize = 40;
+
+/// What one case file, or a folder of them, came to.
 #[derive(Default)]
-struct File {
+struct Row {
     totals: Totals,
     longest: f64,
 }
 
+impl Row {
+    fn add(&mut self, case: &Judgement) {
+        self.totals.add(case.verdict);
+        self.longest = self.longest.max(case.target_seconds);
+    }
+
+    fn is_all_pass(&self) -> bool {
+        self.totals.all() == self.totals.of(Verdict::Pass)
+    }
+}
+
 impl Terminal {
     fn table(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
-        let mut folders: BTreeMap<&str, BTreeMap<&str, File>> = BTreeMap::new();
+        let mut folders: BTreeMap<&str, (Row, BTreeMap<&str, Row>)> = BTreeMap::new();
         for case in &report.cases {
             let (folder, file) = case.id.rsplit_once('/').unwrap_or((".", &case.id));
-            let file = folders.entry(folder).or_default().entry(file).or_default();
-            file.totals.add(case.verdict);
-            file.longest = file.longest.max(case.target_seconds);
+            let (row, files) = folders.entry(folder).or_default();
+            row.add(case);
+            files.entry(file).or_default().add(case);
         }
-        let names = folders.values().flat_map(|files| files.keys());
-        let name_width = names.map(|name| name.chars().count()).max().unwrap_or(0);
-        let counts = folders.values().flat_map(|files| files.values());
-        let counts_width = counts.map(|file| file.totals.to_string().len()).max().unwrap_or(0);
-        let strong = self.palette.strong;
-        if folders.is_empty() {
-            return Ok(());
+        let is_long = folders.values().map(|(_, files)| files.len()).sum::<usize>() > FILES_MAX;
+        let mut rows: Vec<(String, Row)> = Vec::new();
+        for (folder, (row, files)) in folders {
+            let count = files.len();
+            rows.push((format!("{} ({count} {})", printable(folder), plural(count, "file")), row));
+            let shown = files.into_iter().filter(|(_, row)| !is_long || !row.is_all_pass());
+            rows.extend(shown.map(|(name, row)| (format!("  {}", printable(name)), row)));
         }
-        for (folder, files) in &folders {
-            writeln!(out, "{strong}{}{strong:#}", printable(folder))?;
-            for (name, file) in files {
-                let name = printable(name);
-                let counts = self.counts(&file.totals);
-                let gap = " ".repeat(counts_width - file.totals.to_string().len());
-                let longest = if file.longest > 0.0 { seconds(file.longest) } else { "-".to_owned() };
-                writeln!(out, "  {name:name_width$}  {counts}{gap}  {longest:>9}")?;
-            }
+        let name_width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        let counts_width = rows.iter().map(|(_, row)| row.totals.to_string().len()).max().unwrap_or(0);
+        for (name, row) in &rows {
+            let strong = if name.starts_with(' ') { Style::new() } else { self.palette.strong };
+            let name_gap = " ".repeat(name_width - name.chars().count());
+            let counts = self.counts(&row.totals);
+            let gap = " ".repeat(counts_width - row.totals.to_string().len());
+            let longest = if row.longest > 0.0 { seconds(row.longest) } else { "-".to_owned() };
+            writeln!(out, "{strong}{name}{strong:#}{name_gap}  {counts}{gap}  {longest:>9}")?;
         }
-        writeln!(out)
+        if rows.is_empty() { Ok(()) } else { writeln!(out) }
     }
 
     fn counts(&self, totals: &Totals) -> String {
@@ -126,16 +141,16 @@ fn alike(cases: &[Judgement]) -> Vec<Vec<&Judgement>> {
     groups
 }
 
-/// Whether two variants have the same verdict for the same reason: the first finding's, or the one given.
+/// Whether two variants have the same verdict for the same reason: the rule of the first finding, or the sentence given.
+/// Places and numbers may differ: the same trouble comes at other times in other variants.
 fn is_same_trouble(one: &Judgement, other: &Judgement) -> bool {
-    let why = match (one.findings.first(), other.findings.first()) {
-        (Some(one), Some(other)) => {
-            (&one.rule, &one.place, &one.expected) == (&other.rule, &other.place, &other.expected)
-        }
+    let rule = |case: &Judgement| case.findings.first().map(|finding| finding.rule.clone());
+    let is_same_reason = match (rule(one), rule(other)) {
+        (Some(one), Some(other)) => one == other,
         (None, None) => one.reason == other.reason,
         (Some(_), None) | (None, Some(_)) => false,
     };
-    why && (&one.id, one.verdict) == (&other.id, other.verdict)
+    is_same_reason && (&one.id, one.verdict) == (&other.id, other.verdict)
 }
 
 fn seconds(seconds: f64) -> String {

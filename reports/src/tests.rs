@@ -72,6 +72,17 @@ fn the_terminal_report_reads_without_colour() {
 }
 
 #[test]
+fn of_a_long_run_only_folders_and_what_did_not_pass_are_listed() {
+    let mut report = report();
+    report.cases = (0..50)
+        .map(|n| judgement(&format!("close/case-{n}"), "ipv4", Verdict::Pass, None, 1.0))
+        .chain([judgement("time-wait/length", "ipv4", Verdict::Inconclusive, Some("too late"), 60.5)])
+        .collect();
+    let text = text(&Terminal { palette: Palette::plain() }, &report);
+    insta::assert_snapshot!(text.split("\n\n").next().unwrap());
+}
+
+#[test]
 fn colours_change_no_letter() {
     let coloured = text(&Terminal { palette: Palette::coloured() }, &report());
     let mut plain = String::new();

@@ -82,11 +82,21 @@ struct Standing {
     stopping: bool,
 }
 
-/// A case in flight: whether it waits, and when it ends at the latest as far as is known, counted from the run's start.
+/// A case in flight.
 #[derive(Default)]
 struct Play {
     waiting: bool,
-    until: Duration,
+    /// When it ends by the model's clock, counted from the run's start.
+    planned: Duration,
+    /// When its present wait ends at the latest.
+    wait_ends: Duration,
+}
+
+impl Play {
+    /// When it ends as far as is known: a wait mostly ends long before its latest moment.
+    fn until(&self, elapsed: Duration) -> Duration {
+        if self.planned > elapsed { self.planned } else { self.wait_ends }
+    }
 }
 
 impl Standing {
@@ -94,15 +104,15 @@ impl Standing {
         match event {
             RunEvent::Started { total } => self.total = *total,
             RunEvent::CaseStarted { name, lasts } => {
-                let until = elapsed + lasts.unwrap_or_default();
-                self.playing.insert(Arc::clone(name), Play { waiting: false, until });
+                let planned = elapsed + lasts.unwrap_or_default();
+                self.playing.insert(Arc::clone(name), Play { planned, ..Play::default() });
             }
             RunEvent::CaseProgress { name, progress } => {
                 let play = self.playing.entry(Arc::clone(name)).or_default();
                 match progress {
                     Progress::Waiting { seconds_left } => {
                         let left = Duration::try_from_secs_f64(*seconds_left).unwrap_or_default();
-                        *play = Play { waiting: true, until: play.until.max(elapsed + left) };
+                        (play.waiting, play.wait_ends) = (true, elapsed + left);
                     }
                     Progress::Active => play.waiting = false,
                 }
@@ -122,7 +132,8 @@ impl Standing {
     fn text(&self, elapsed: Duration) -> String {
         let waiting = self.playing.values().filter(|play| play.waiting).count();
         let mut text = format!("{}  {} playing, {waiting} waiting", clock(elapsed), self.playing.len());
-        if let Some(until) = self.playing.values().map(|play| play.until).max().filter(|until| *until > elapsed) {
+        let until = self.playing.values().map(|play| play.until(elapsed)).max();
+        if let Some(until) = until.filter(|until| *until > elapsed) {
             text += &format!(", longest until {}", clock(until));
         }
         let failed = [Verdict::Fail, Verdict::Inconclusive, Verdict::Error].map(|verdict| self.totals.of(verdict));
