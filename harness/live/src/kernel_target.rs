@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::middle_stub::Middle;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::prctl;
 use nix::sys::time::TimeSpec;
 use tcpconform_engine::case::{Case, Endpoint, Operation, OperationCall, RelayRule, Topology};
 use tcpconform_engine::play::{Seen, Target, TargetError};
+use tcpconform_engine::relay::Middle;
 use tcpconform_engine::trace::{
     CallSeen, EndpointIdentity, Nanos, RelayAct, Source, TargetIdentity, TargetKind, Way, What,
 };

@@ -14,7 +14,6 @@ mod flow;
 mod kernel_state;
 mod kernel_target;
 mod mailbox;
-mod middle_stub;
 mod option_call;
 mod packet_socket;
 mod poll_call;

@@ -6,9 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use tcpconform_engine::case::{Case, Endpoint, IpVersion, Open, Operation, OperationCall, PeerOptions, Topology};
+use tcpconform_engine::case::{
+    Case, Endpoint, IpVersion, Open, Operation, OperationCall, PeerOptions, RelayAction, RelayRule, Topology,
+};
+use tcpconform_engine::notation;
 use tcpconform_engine::play::{Seen, Target, TargetError};
-use tcpconform_engine::trace::{CallReturn, Sample, Source, TimerKind, Way, What};
+use tcpconform_engine::trace::{CallReturn, Fate, Sample, Source, TimerKind, Way, What};
 use tcpconform_engine::wire::{self, Packet};
 use tcpconform_live::{KernelTarget, Testbed, examine};
 use tcpconform_model::{Call, Errno, Flags, Poll, Segment, Seq, ShutdownHow, SocketOption, State};
@@ -42,6 +45,7 @@ fn main() {
         trial("a_lingering_close_returns_in_the_background", a_lingering_close_returns_in_the_background),
         trial("a_listener_is_not_the_connection", a_listener_is_not_the_connection),
         trial("two_kernels_shake_hands_through_the_relay", two_kernels_shake_hands_through_the_relay),
+        trial("the_relay_drops_and_delays", the_relay_drops_and_delays),
         trial("sysctls_are_recorded", sysctls_are_recorded),
         trial("bad_calls_are_told", bad_calls_are_told),
         trial("the_answer_comes_at_once", the_answer_comes_at_once),
@@ -155,28 +159,23 @@ impl Hand {
     }
 
     fn state(&mut self) -> Result<Sample, TargetError> {
-        match self.target.sample(Endpoint::A, Source::SockDiag)?.what {
-            What::Sample(sample) => Ok(sample),
-            other => panic!("not a sample: {other:?}"),
-        }
+        let seen = self.target.sample(Endpoint::A, Source::SockDiag)?;
+        let What::Sample(sample) = seen.what else { panic!("not a sample: {seen:?}") };
+        Ok(sample)
     }
 }
 
 fn line(seen: &Seen) -> String {
-    match &seen.what {
-        What::Segment(s) => match wire::parse(&s.packet) {
-            Ok(p) => format!("{:>12} {:?} {:?} checksum {}", seen.at, s.way, p.segment, p.checksum_ok),
-            Err(error) => format!("{:>12} {:?} {error}", seen.at, s.way),
-        },
-        other => format!("{:>12} {other:?}", seen.at),
+    let What::Segment(segment) = &seen.what else { return format!("{:>12} {:?}", seen.at, seen.what) };
+    match wire::parse(&segment.packet) {
+        Ok(p) => format!("{:>12} {:?} {:?} checksum {}", seen.at, segment.way, p.segment, p.checksum_ok),
+        Err(error) => format!("{:>12} {:?} {error}", seen.at, segment.way),
     }
 }
 
 fn out(seen: &Seen) -> Option<Packet> {
-    match &seen.what {
-        What::Segment(segment) if segment.way == Way::Out => Some(wire::parse(&segment.packet).expect("a segment")),
-        _ => None,
-    }
+    let What::Segment(segment) = &seen.what else { return None };
+    (segment.way == Way::Out).then(|| wire::parse(&segment.packet).expect("a segment"))
 }
 
 fn operation(descriptor: Option<&str>, makes: Option<&str>, call: OperationCall) -> Operation {
@@ -200,9 +199,9 @@ fn passive_open_and_close_to_time_wait() -> Result<(), Failed> {
     let timer = sample.timer.expect("TIME-WAIT has a timer");
     assert!(timer.kind == TimerKind::TimeWait && (59_000..=60_100).contains(&timer.expires_ms), "{timer:?}");
     if testbed().tracepoint_lack().is_none() {
-        let to = |seen: &Seen| match &seen.what {
-            What::Transition(transition) => Some(transition.to),
-            _ => None,
+        let to = |seen: &Seen| {
+            let What::Transition(transition) = &seen.what else { return None };
+            Some(transition.to)
         };
         if !hand.seen.iter().any(|seen| to(seen) == Some(State::Closed)) {
             hand.until(|seen| to(seen).filter(|state| *state == State::Closed))?;
@@ -260,9 +259,9 @@ fn data_is_counted_and_checked() -> Result<(), Failed> {
     let sent: Vec<u8> = hand
         .seen
         .iter()
-        .filter_map(|seen| match &seen.what {
-            What::Segment(s) if s.way == Way::Out => Some(s.packet[wire::parse(&s.packet).ok()?.data_at..].to_vec()),
-            _ => None,
+        .filter_map(|seen| {
+            let What::Segment(s) = &seen.what else { return None };
+            (s.way == Way::Out).then(|| s.packet[wire::parse(&s.packet).expect("a segment").data_at..].to_vec())
         })
         .flatten()
         .collect();
@@ -304,9 +303,9 @@ fn a_lingering_close_returns_in_the_background() -> Result<(), Failed> {
     hand.silence(Duration::from_millis(20))?;
     hand.ack = hand.ack + 1;
     hand.inject(Flags::ACK, 0)?;
-    let result = hand.until(|seen| match &seen.what {
-        What::Call(call) => Some(call.result),
-        _ => None,
+    let result = hand.until(|seen| {
+        let What::Call(call) = &seen.what else { return None };
+        Some(call.result)
     })?;
     assert_eq!(result, CallReturn::Value(0));
     Ok(())
@@ -354,13 +353,62 @@ fn two_kernels_shake_hands_through_the_relay() -> Result<(), Failed> {
         assert_eq!(call(Endpoint::B, Call::Receive { len: 20_000, peek: false })?, CallReturn::Value(10_000));
         call(Endpoint::A, Call::Shutdown(ShutdownHow::Write))?;
         call(Endpoint::B, Call::Close)?;
-        let state = |target: &mut KernelTarget, of| match target.sample(of, Source::SockDiag).map(|seen| seen.what) {
-            Ok(What::Sample(sample)) => sample.state,
-            other => panic!("not a sample: {other:?}"),
+        let state = |target: &mut KernelTarget, of| {
+            let seen = target.sample(of, Source::SockDiag);
+            let Ok(Seen { what: What::Sample(sample), .. }) = seen else { panic!("not a sample: {seen:?}") };
+            sample.state
         };
         assert_eq!(state(&mut target, Endpoint::A), State::TimeWait);
         assert_eq!(state(&mut target, Endpoint::B), State::Closed);
     }
+    Ok(())
+}
+
+/// The first FIN from `a` is lost and its retransmission 30 ms late.
+fn the_relay_drops_and_delays() -> Result<(), Failed> {
+    let mut target = KernelTarget::new(testbed(), &case(Topology::TwoKernels, IpVersion::Ipv4))?;
+    let mut seen = Vec::new();
+    let mut call = |target: &mut KernelTarget, on, call, wait_ns: u64| -> Result<(), TargetError> {
+        seen.extend(target.call(on, &operation(None, None, OperationCall::Socket(call)), false)?);
+        let until = target.now() + wait_ns;
+        while let Some(one) = target.observe(until)? {
+            seen.push(one);
+        }
+        Ok(())
+    };
+    call(&mut target, Endpoint::B, Call::Listen { backlog: 1 }, 0)?;
+    call(&mut target, Endpoint::A, Call::Connect, 20_000_000)?;
+    call(&mut target, Endpoint::B, Call::Accept, 0)?;
+    let pattern = notation::parse_pattern("F.").map_err(|error| format!("{error:?}"))?;
+    for action in [RelayAction::Drop, RelayAction::Delay(Duration::from_millis(30))] {
+        target.relay(&RelayRule { from: Endpoint::A, pattern: pattern.clone(), action, times: Some(1) })?;
+    }
+    call(&mut target, Endpoint::A, Call::Shutdown(ShutdownHow::Write), 600_000_000)?;
+
+    let of_fin = |on: Endpoint, way: Way| {
+        seen.iter()
+            .filter(|one| {
+                let What::Segment(segment) = &one.what else { return false };
+                segment.on == on
+                    && segment.way == way
+                    && wire::parse(&segment.packet).is_ok_and(|p| p.segment.has(Flags::FIN))
+            })
+            .map(|one| one.at)
+            .collect::<Vec<_>>()
+    };
+    let (sent, received) = (of_fin(Endpoint::A, Way::Out), of_fin(Endpoint::B, Way::In));
+    let fates: Vec<(u64, Fate)> = seen
+        .iter()
+        .filter_map(|one| {
+            let What::Relay(act) = &one.what else { return None };
+            Some((act.emitted_at, act.act))
+        })
+        .collect();
+    assert!(sent.len() >= 2 && received.len() == 1, "sent {sent:?}, received {received:?}");
+    assert_eq!(fates, [(sent[0], Fate::Dropped), (sent[1], Fate::Delayed(30_000_000))]);
+    let late = received[0] - sent[1] - 30_000_000;
+    println!("a delivery 30 ms later was {:.1} us late", late as f64 / 1e3);
+    assert!(late < 20_000_000, "{late} ns late");
     Ok(())
 }
 
@@ -403,13 +451,13 @@ fn the_answer_comes_at_once() -> Result<(), Failed> {
         // Old data is acknowledged every time.
         hand.inject(Flags::PSH | Flags::ACK, 1)?;
         let mut injected = None;
-        let answered = hand.until(|seen| match &seen.what {
-            What::Segment(segment) if segment.way == Way::In => {
+        let answered = hand.until(|seen| {
+            let What::Segment(segment) = &seen.what else { return None };
+            if segment.way == Way::In {
                 injected = Some(seen.at);
-                None
+                return None;
             }
-            What::Segment(_) => injected.map(|_| seen.at),
-            _ => None,
+            injected.map(|_| seen.at)
         })?;
         let now = hand.target.now();
         let stamp = injected.expect("the injected frame is seen");
