@@ -25,6 +25,16 @@ pub fn load(folder: Option<&Path>) -> Result<Vec<Case>, Refusal> {
     .map_err(wrong_cases)
 }
 
+/// The variants of the compiled-in case of this id; none where there is no such case.
+///
+/// For a process that plays one case: it need not read all files.
+pub fn load_id(id: &str) -> Result<Vec<Case>, Refusal> {
+    let mut files = Vec::new();
+    embedded(&EMBEDDED, &mut files);
+    files.retain(|(path, _)| path.strip_suffix(".yaml") == Some(id));
+    load::catalogue_embedded(&files).map_err(wrong_cases)
+}
+
 /// The cases of these files and folders.
 pub fn load_paths(paths: &[PathBuf]) -> Result<Vec<Case>, Refusal> {
     let loaded: Result<Vec<_>, _> = paths.iter().map(|path| load::load_path(path)).collect();

@@ -1,6 +1,6 @@
 //! `tcpconform check`: case files, without playing them on a kernel: syntax, names, and a dry run on the model.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use tcpconform_engine::case::Case;
@@ -20,19 +20,29 @@ pub fn check(paths: &[PathBuf], folder: Option<&Path>) -> Result<Exit, Refusal> 
         return Err(Refusal { exit: Exit::NothingSelected, what: "no case file (*.yaml) there".into(), help: None });
     }
     let player = ModelPlayer::default();
-    let complaints: Vec<String> = cases
-        .iter()
-        .filter_map(|case| {
-            let finished = play_and_judge(&player, &judge, case, &|_| ())?;
-            complaint(case, &finished.judgement)
-        })
-        .collect();
+    // What is wrong with a file is mostly wrong with all its variants: the first one tells.
+    let mut complaints: BTreeMap<&str, (String, usize)> = BTreeMap::new();
+    for case in &cases {
+        let Some(finished) = play_and_judge(&player, &judge, case, &|_| ()) else { continue };
+        if let Some(complaint) = complaint(case, &finished.judgement) {
+            complaints.entry(&case.id).or_insert((complaint, 0)).1 += 1;
+        }
+    }
     if !complaints.is_empty() {
-        return Err(Refusal::usage(complaints.join("\n\n")));
+        let texts: Vec<String> = complaints.into_values().map(|(text, variants)| with_count(text, variants)).collect();
+        return Err(Refusal::usage(texts.join("\n\n")));
     }
     let files = cases.iter().map(|case| case.id.as_str()).collect::<BTreeSet<_>>().len();
     show_on_stdout(|out| writeln!(out, "{files} case files are right: {} cases", cases.len()))?;
     Ok(Exit::AllPass)
+}
+
+fn with_count(text: String, variants: usize) -> String {
+    match variants {
+        1 => text,
+        2 => format!("{text}\n  and one more variant"),
+        more => format!("{text}\n  and {} more variants", more - 1),
+    }
 }
 
 /// What is wrong with a case that the model itself does not pass: it expects what can never come.

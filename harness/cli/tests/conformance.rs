@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     // Before the first thread: a user namespace cannot be entered later.
     let kernel = KernelPlayer::start().map(Arc::new);
     let mut arguments = Arguments::from_args();
-    let cases = match catalogue::load(None) {
+    let cases = match cases(&arguments) {
         Ok(cases) => cases,
         Err(refusal) => {
             eprintln!("{refusal}");
@@ -38,6 +38,17 @@ fn main() -> ExitCode {
     // Cases wait for TCP's timers and compute almost nothing. One thread would make libtest-mimic announce each case before it is played, which only makes sense if asked for.
     arguments.test_threads = arguments.test_threads.or(asked).or(Some(wanted.clamp(2, in_flight::most().max(2))));
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// The catalogue; of it only the one file where a test is named exactly, as by nextest in a process for each test.
+fn cases(arguments: &Arguments) -> Result<Vec<Case>, Refusal> {
+    match &arguments.filter {
+        Some(name) if arguments.exact => {
+            let name = name.rsplit_once(' ').map_or(name.as_str(), |(_kind, name)| name);
+            catalogue::load_id(name.split_once('@').map_or(name, |(id, _variant)| id))
+        }
+        Some(_) | None => catalogue::load(None),
+    }
 }
 
 /// The longest first, so that all are over when the longest is; in the catalogue's order for a list.
