@@ -212,9 +212,8 @@ impl EndpointUnderTest {
         if found.state == State::Listen {
             return (!self.handshake.done).then_some(found);
         }
-        if !matches!(found.state, State::SynReceived | State::SynSent) {
-            self.handshake.done = true;
-        }
+        // A SYN in TIME-WAIT starts another handshake.
+        self.handshake.done = !matches!(found.state, State::SynReceived | State::SynSent);
         Some(found)
     }
 

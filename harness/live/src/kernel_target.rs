@@ -94,8 +94,9 @@ impl KernelTarget {
             for index in 0..self.endpoints.len() {
                 while let Some(seen) = self.endpoints[index].next_segment(&self.clock)? {
                     more = true;
-                    self.relay_segment(&seen);
+                    let act = self.relay_segment(&seen);
                     self.pending.push_back(seen);
+                    self.pending.extend(act);
                 }
             }
             more |= self.deliver_due()?;
@@ -104,26 +105,25 @@ impl KernelTarget {
             }
         }
         self.pending.extend(self.mailbox.take());
-        if self.pending.len() > known + 1 || known > 0 {
+        if self.pending.len() > known {
             self.pending.make_contiguous().sort_by_key(|seen| seen.at);
         }
         Ok(())
     }
 
-    fn relay_segment(&mut self, seen: &Seen) {
-        let (Some(middle), What::Segment(segment)) = (&mut self.middle, &seen.what) else { return };
+    /// Gives a segment that an endpoint emitted to the middle; what the middle did, if anything else than to pass it on.
+    fn relay_segment(&mut self, seen: &Seen) -> Option<Seen> {
+        let (Some(middle), What::Segment(segment)) = (&mut self.middle, &seen.what) else { return None };
         if segment.way != Way::Out {
-            return;
+            return None;
         }
         let treatment = middle.treat(segment.on, seen.at, segment.packet.clone());
-        if let Some(act) = treatment.act {
-            let what = What::Relay(RelayAct { from: segment.on, emitted_at: seen.at, act });
-            self.pending.push_back(Seen { at: seen.at, what });
-        }
         for delivery in treatment.deliver {
             self.delivered += 1;
             self.deliveries.insert((delivery.at, self.delivered), (segment.on.other(), delivery.packet));
         }
+        let act = RelayAct { from: segment.on, emitted_at: seen.at, act: treatment.act? };
+        Some(Seen { at: seen.at, what: What::Relay(act) })
     }
 
     /// Delivers what is due; whether there was any.
