@@ -190,12 +190,21 @@ fn fifth_check_ack<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
         if segment.ack.before(una - window) {
             return vec![challenge(w, &rules::CHECK_ACK_TOO_OLD)];
         }
-        store_timestamp(&mut w, segment);
         if w.t.state == State::SynReceived {
             reset_reply(&mut w, segment, &rules::SYN_RECEIVED_BAD_ACK);
             return vec![w];
         }
-        return text_and_fin(w, segment);
+        // Newer kernels take the timestamp of new data with an old ACK, older ones do not: both are kept until it shows.
+        let mut updated = w.clone();
+        store_timestamp(&mut updated, segment);
+        if updated.t.ts_recent == w.t.ts_recent {
+            return text_and_fin(w, segment);
+        }
+        updated.fired(&rules::CHECK_ACK_OLD_UPDATES);
+        w.fired(&rules::CHECK_ACK_OLD_KEEPS);
+        let mut both = text_and_fin(w, segment);
+        both.extend(text_and_fin(updated, segment));
+        return both;
     }
     if segment.ack.after(w.t.snd_nxt) {
         if w.t.state == State::SynReceived {
@@ -315,7 +324,9 @@ pub(crate) fn acknowledge(w: &mut Work<'_>, segment: &Segment) {
         w.t.retransmits = 0;
         take_rtt_sample(w, segment);
         w.t.snd_una = segment.ack;
+        let outstanding = w.t.flight.len();
         w.t.flight.retain(|sent| sent.end.after(segment.ack));
+        let acked = w.t.flight.len() < outstanding;
         if let Some(first) = w.t.flight.first_mut()
             && first.seq.before(segment.ack)
         {
@@ -328,15 +339,22 @@ pub(crate) fn acknowledge(w: &mut Work<'_>, segment: &Segment) {
             w.t.retransmitted_at = None;
             w.t.recovering = false;
         }
-        emit::set_transmit_timer(w, true);
+        // Part of a segment acknowledged is none (`tcp_clean_rtx_queue`).
+        if acked {
+            emit::set_transmit_timer(w, true);
+        }
     } else if segment.is_empty() && !w.t.flight.is_empty() && segment.ack == w.t.snd_una {
         // A duplicate ACK: three of them, or SACK, start a recovery.
         w.t.recovering = true;
     }
     if w.t.flight.is_empty() && w.t.retransmit.is_some_and(|(kind, _)| kind == RetransmitKind::WindowProbe) {
-        // The window may be open again (`tcp_ack_probe`).
-        if emit::unsent(&w.t) > 0 && w.t.snd_una + w.t.snd_wnd != w.t.snd_nxt {
+        // `tcp_ack_probe`: the window is open, or the wait starts again.
+        if (w.t.snd_una + w.t.snd_wnd).after(w.t.snd_nxt) {
+            w.t.backoff = 0;
             w.t.retransmit = None;
+        } else {
+            let after = emit::window_probe_after(&w.t, w.p);
+            w.t.retransmit = Some((RetransmitKind::WindowProbe, w.timer(after)));
         }
     }
     emit::owe_transmission(w);
@@ -354,6 +372,7 @@ fn take_rtt_sample(w: &mut Work<'_>, segment: &Segment) {
     let (una, nxt) = (segment.ack, w.t.snd_nxt);
     if let Some(rtt) = rtt {
         w.t.rtt.sample(rtt, una, nxt, w.p);
+        w.t.backoff = 0;
     }
 }
 
@@ -456,6 +475,7 @@ fn take_text<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
     }
     if !fin && !w.t.out_of_order.is_empty() {
         fin = drain(&mut w);
+        w.t.blocks_linger = fin;
         if w.t.out_of_order.is_empty() {
             now = Some(&rules::TEXT_FILLS_GAP);
         }

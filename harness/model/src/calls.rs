@@ -111,6 +111,7 @@ fn send(mut w: Work<'_>, len: u32, more: bool) -> Work<'_> {
             w.t.write_seq = w.t.write_seq + len;
             if more {
                 w.permit(EmissionKind::Transmit, &rules::CALL_SEND);
+                emit::await_window(&mut w);
             } else {
                 emit::owe_transmission(&mut w);
             }
@@ -287,7 +288,7 @@ pub(crate) fn close_listener(mut w: Work<'_>) -> Vec<Work<'_>> {
     w.t.user.listening = false;
     match w.t.state {
         State::Listen => w.t.enter(State::Closed),
-        State::SynReceived if !w.t.user.owned => w.t.delete(),
+        State::SynReceived if !w.t.user.owned => w.drop_request(),
         State::SynReceived
         | State::Established
         | State::FinWait1

@@ -36,10 +36,7 @@ pub struct Mismatch {
 /// Every connection that explains that `segment` was emitted at `at`; if none, the closest miss.
 pub fn explain(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile) -> Result<Vec<Transition>, Mismatch> {
     let mut miss = Mismatch { rule: &rules::SEGMENT_UNEXPLAINED, expected: describe(tcb).join(", or "), likeness: 0 };
-    let mut found = Vec::new();
-    if let Some(transition) = fit_owed(tcb, segment, at, profile, &mut miss) {
-        found.push(transition);
-    }
+    let mut found = fit_owed(tcb, segment, at, profile, &mut miss);
     if found.is_empty() {
         for (timeout, due) in pending(tcb) {
             if !due.contains(at) {
@@ -50,11 +47,11 @@ pub fn explain(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile) -> Re
                     continue;
                 }
                 let new = Tcb { owed: fired.tcb.owed[tcb.owed.len()..].to_vec(), ..fired.tcb.clone() };
-                if let Some(mut transition) = fit_owed(&new, segment, at, profile, &mut miss) {
+                for mut transition in fit_owed(&new, segment, at, profile, &mut miss) {
                     let old = tcb.owed.iter().cloned();
                     transition.tcb.owed = old.chain(transition.tcb.owed).collect();
                     transition.tcb.transitions = fired.tcb.transitions.clone();
-                    transition.rules.extend(fired.rules);
+                    transition.rules.extend(fired.rules.iter().copied());
                     transition.result = fired.result;
                     found.push(transition);
                 }
@@ -75,8 +72,9 @@ pub fn explain(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile) -> Re
     if found.is_empty() { Err(miss) } else { Ok(found) }
 }
 
-/// Fits the segment to what is owed, in order; permitted emissions may be passed over.
-fn fit_owed(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile, miss: &mut Mismatch) -> Option<Transition> {
+/// Fits the segment to what is owed, in order; permitted emissions may be passed over, so that it may serve more than one.
+fn fit_owed(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile, miss: &mut Mismatch) -> Vec<Transition> {
+    let mut found = Vec::new();
     for (i, owed) in tcb.owed.iter().enumerate() {
         match fits(tcb, owed.kind, segment, profile) {
             Ok(()) if owed.due.lo <= at => {
@@ -87,19 +85,15 @@ fn fit_owed(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile, miss: &m
                 let more = owed.kind == EmissionKind::Transmit && unsent(&t) > segment.len();
                 sent(&mut t, owed.kind, segment, at, profile);
                 if more {
-                    let rest =
-                        crate::tcb::Emission { must: owed.must && sendable(&t) == Sendable::Now, ..owed.clone() };
-                    t.owed.insert(0, rest);
+                    let must = owed.must && sendable(&t) == Sendable::Now;
+                    t.owed.insert(0, crate::tcb::Emission { must, ..owed.clone() });
                 }
-                return Some(Transition { tcb: t, result: None, rules: alloc::vec![rule] });
+                found.push(Transition { tcb: t, result: None, rules: alloc::vec![rule] });
             }
             Ok(()) => {}
             Err(other) => {
-                let other = if other.rule == &rules::SEGMENT_UNEXPLAINED {
-                    Mismatch { rule: owed.rule, ..other }
-                } else {
-                    other
-                };
+                let unnamed = other.rule == &rules::SEGMENT_UNEXPLAINED;
+                let other = if unnamed { Mismatch { rule: owed.rule, ..other } } else { other };
                 if other.likeness > miss.likeness {
                     *miss = other;
                 }
@@ -109,7 +103,7 @@ fn fit_owed(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile, miss: &m
             break;
         }
     }
-    None
+    found
 }
 
 /// The bytes and the FIN queued and not sent yet.
@@ -159,10 +153,7 @@ pub(crate) fn owe_transmission(w: &mut Work<'_>) {
         Sendable::Now => true,
         Sendable::Maybe => false,
         Sendable::Blocked => {
-            if w.t.flight.is_empty() && w.t.retransmit.is_none() {
-                let rto = w.t.rtt.rto;
-                w.t.retransmit = Some((RetransmitKind::WindowProbe, w.timer(rto)));
-            }
+            await_window(w);
             return;
         }
     };
@@ -177,6 +168,21 @@ pub(crate) fn owe_transmission(w: &mut Work<'_>) {
     }
 }
 
+/// Data waits with nothing in flight: behind a closed window or a cork (`tcp_check_probe_timer`).
+pub(crate) fn await_window(w: &mut Work<'_>) {
+    if w.t.flight.is_empty() && w.t.retransmit.is_none() {
+        w.t.retransmit = Some((RetransmitKind::WindowProbe, w.timer(window_probe_after(&w.t, w.p))));
+    }
+}
+
+/// `tcp_probe0_when`: the RTO, at least 200 ms, doubled for each probe before.
+pub(crate) fn window_probe_after(t: &Tcb, p: &Profile) -> Ticks {
+    let least = p.ticks_of_us(u64::from(p.rto_min_us));
+    // ilog2(TCP_RTO_MAX / TCP_RTO_MIN) + 1
+    let shift = t.backoff.min(10);
+    t.rtt.rto.map(|rto| (rto.max(least) << shift).min(p.rto_max()))
+}
+
 /// RTO or loss probe after something was sent or acknowledged (`tcp_set_xmit_timer`).
 pub(crate) fn set_transmit_timer(w: &mut Work<'_>, advancing: bool) {
     let (at, p) = (w.at, w.p);
@@ -187,7 +193,7 @@ fn transmit_timer(t: &Tcb, at: Span, advancing: bool, p: &Profile) -> Option<(Re
     if t.flight.is_empty() {
         return None;
     }
-    let full = arm(at, t.rtt.rto, p.tick_ns(), p.processing_ns);
+    let full = arm(at, t.rtt.rto, p.tick_ns(), p.timer_late_ns);
     if !p.loss_probe || !t.agreed.sack || t.recovering || t.retransmits > 0 {
         return Some((RetransmitKind::Timeout, full));
     }
@@ -200,7 +206,7 @@ fn transmit_timer(t: &Tcb, at: Span, advancing: bool, p: &Profile) -> Option<(Re
     };
     let rto = if advancing { t.rtt.rto } else { rto_left(t, at, p) };
     let delta = Ticks { lo: probe.lo.min(rto.lo), hi: probe.hi.min(rto.hi) };
-    Some((RetransmitKind::LossProbe, arm(at, delta, p.tick_ns(), p.processing_ns)))
+    Some((RetransmitKind::LossProbe, arm(at, delta, p.tick_ns(), p.timer_late_ns)))
 }
 
 /// How much of the RTO is left for the oldest segment (`tcp_rto_delta_us`), ticks.
@@ -216,7 +222,7 @@ fn rto_left(t: &Tcb, at: Span, p: &Profile) -> Ticks {
 
 /// The RTO counted from the oldest segment's transmission (`tcp_rearm_rto` in place of a pending probe).
 pub(crate) fn remaining_rto(t: &Tcb, at: Span, p: &Profile) -> Option<Timer> {
-    (!t.flight.is_empty()).then(|| arm(at, rto_left(t, at, p), p.tick_ns(), p.processing_ns))
+    (!t.flight.is_empty()).then(|| arm(at, rto_left(t, at, p), p.tick_ns(), p.timer_late_ns))
 }
 
 /// Whether `segment` is a `kind` of this connection, every field.
@@ -334,7 +340,9 @@ fn fits_agreement(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -
         }
     }
     let has_sack = o.sack.iter().flatten().next().is_some();
-    if has_sack && (!t.agreed.sack || t.out_of_order.is_empty() && t.dsack.is_none()) {
+    let mini = matches!(kind, EmissionKind::Ack { by: AckBy::TimeWait | AckBy::Request, .. });
+    let to_report = !t.out_of_order.is_empty() || t.dsack.is_some() || t.blocks_linger;
+    if has_sack && (!t.agreed.sack || mini || !to_report) {
         return Err((&rules::SEGMENT_SACK, "no SACK block".to_string()));
     }
     let opens = matches!(kind, EmissionKind::Syn | EmissionKind::SynAck);
@@ -466,11 +474,14 @@ fn sent(t: &mut Tcb, kind: EmissionKind, segment: &Segment, at: Nanos, p: &Profi
         | EmissionKind::Probe { .. } => true,
     };
     let opens = matches!(kind, EmissionKind::Syn | EmissionKind::SynAck);
+    if by_socket && segment.has(Flags::ACK) {
+        t.blocks_linger = false;
+        t.dsack = None;
+    }
     if by_socket && segment.has(Flags::ACK) && !t.is_mini() {
         if !opens {
             ack_sent(t, p);
             t.rcv_wup = segment.ack;
-            t.dsack = None;
         }
         let scale = if opens { 0 } else { t.agreed.rcv_scale };
         t.rcv_wnd = u32::from(segment.wnd) << scale;
@@ -534,12 +545,13 @@ fn sent_new(t: &mut Tcb, segment: &Segment, at: Nanos, p: &Profile) {
     t.retransmit = transmit_timer(t, Span::at(at), false, p);
 }
 
+/// What a retransmission covers becomes one segment (`tcp_retrans_try_collapse`).
 fn mark_again(t: &mut Tcb, segment: &Segment, at: Nanos) {
-    for sent in &mut t.flight {
-        if !sent.seq.before(segment.seq) && sent.end.at_most(segment.end()) {
-            sent.again = true;
-            sent.sent_at = at;
-        }
+    let (seq, end) = (segment.seq, segment.end());
+    let covered = |sent: &InFlight| !sent.seq.before(seq) && sent.end.at_most(end);
+    if let Some(i) = t.flight.iter().position(covered) {
+        t.flight.retain(|sent| !covered(sent));
+        t.flight.insert(i, InFlight { seq, end, sent_at: at, again: true });
     }
 }
 

@@ -216,7 +216,7 @@ pub(crate) fn arrives_syn_received<'p>(mut w: Work<'p>, segment: &Segment) -> Ve
         let exact = segment.seq == w.t.rcv_nxt;
         let mut dropped = w.clone();
         dropped.fired(&rules::SYN_RECEIVED_RST);
-        dropped.t.delete();
+        dropped.drop_request();
         if exact {
             return vec![dropped];
         }
@@ -227,7 +227,7 @@ pub(crate) fn arrives_syn_received<'p>(mut w: Work<'p>, segment: &Segment) -> Ve
     }
     if segment.has(Flags::SYN) && segment.seq != w.t.irs {
         reset_reply(&mut w, segment, &rules::SYN_RECEIVED_RST);
-        w.t.delete();
+        w.drop_request();
         return vec![w];
     }
     if !segment.has(Flags::ACK) {

@@ -13,6 +13,9 @@ pub struct Profile {
     /// How long an event may lie before the kernel processes it: a frame in the backlog of a busy CPU, a call between our
     /// clock and the socket lock. Nanoseconds.
     pub processing_ns: Nanos,
+    /// How long after its tick a timer's handler may start. The tick itself is exact, but a sleeping CPU has to wake first, and a
+    /// virtual one waits for its host to let it run: 5 ms were seen on an otherwise right kernel. Nanoseconds.
+    pub timer_late_ns: Nanos,
     /// `tcp_fin_timeout`, seconds.
     pub fin_timeout_s: u32,
     /// `tcp_orphan_retries`
@@ -49,6 +52,8 @@ pub struct Profile {
     pub rto_max_ms: u32,
     /// `tcp_invalid_ratelimit`, milliseconds.
     pub invalid_ratelimit_ms: u32,
+    /// `tcp_max_tw_buckets`
+    pub max_tw_buckets: u32,
     /// `tcp_pingpong_thresh`; 3 in kernels before 6.7 that lack the sysctl.
     pub pingpong_thresh: u32,
 }
@@ -60,6 +65,7 @@ impl Profile {
         Profile {
             hz: hz.max(1),
             processing_ns: 4_000_000,
+            timer_late_ns: 20_000_000,
             fin_timeout_s: number("tcp_fin_timeout", 60),
             orphan_retries: number("tcp_orphan_retries", 0),
             retries2: number("tcp_retries2", 15),
@@ -78,6 +84,7 @@ impl Profile {
             rto_min_us: number("tcp_rto_min_us", 200_000),
             rto_max_ms: number("tcp_rto_max_ms", 120_000),
             invalid_ratelimit_ms: number("tcp_invalid_ratelimit", 500),
+            max_tw_buckets: number("tcp_max_tw_buckets", 262_144),
             pingpong_thresh: number("tcp_pingpong_thresh", 3),
         }
     }

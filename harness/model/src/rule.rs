@@ -134,6 +134,8 @@ pub mod rules {
         CHECK_NO_ACK: "check-ack/absent", Must, "RFC 9293 section 3.10.7.4", "a segment without ACK is dropped";
         CHECK_ACK_UNSENT: "check-ack/unsent", Must, "RFC 9293 section 3.10.7.4", "an ACK of something not yet sent is answered with an ACK and dropped";
         CHECK_ACK_TOO_OLD: "check-ack/too-old", Must, "RFC 5961 section 5.2", "an ACK older than the largest window seen is answered with a challenge ACK and dropped";
+        CHECK_ACK_OLD_UPDATES: "check-ack/old-updates-ts-recent", Linux, "RFC 7323 section 4.3, Linux tcp_ack(), newer kernels", "a segment at the left edge with an old ACK updates TS.Recent";
+        CHECK_ACK_OLD_KEEPS: "check-ack/old-keeps-ts-recent", Linux, "Linux tcp_ack(), older kernels", "a segment with an old ACK leaves TS.Recent alone", departs "RFC 7323 section 4.3";
         CHECK_ACK: "check-ack/advance", Must, "RFC 9293 section 3.10.7.4", "an ACK of outstanding data advances SND.UNA";
         ACK_FIN_WAIT_1: "check-ack/fin-wait-1", Must, "RFC 9293 section 3.10.7.4", "the ACK of our FIN moves FIN-WAIT-1 to FIN-WAIT-2";
         ACK_CLOSING: "check-ack/closing", Must, "RFC 9293 section 3.10.7.4", "the ACK of our FIN moves CLOSING to TIME-WAIT";
@@ -164,6 +166,8 @@ pub mod rules {
         TIME_WAIT_REOPEN: "time-wait/reopen", May, "RFC 6191 section 2", "a SYN in TIME-WAIT with a newer timestamp, or a larger sequence number, opens a new connection";
         TIME_WAIT_SYN: "time-wait/old-syn", Must, "RFC 9293 section 3.10.7.4", "another SYN in TIME-WAIT is answered with an ACK";
 
+        TIME_WAIT_NO_ROOM: "time-wait/no-room", Linux, "Linux tcp_max_tw_buckets", "beyond tcp_max_tw_buckets a connection skips TIME-WAIT", departs "RFC 9293 section 3.10.7.4";
+
         // FIN-WAIT-2 without an owner.
         FIN_WAIT_2_ORPHAN: "fin-wait-2/orphan-timeout", Linux, "Linux tcp_fin_timeout", "an orphan in FIN-WAIT-2 is dropped after tcp_fin_timeout or TCP_LINGER2, at least 3.5 RTO", departs "RFC 9293 section 3.10.7.4";
         FIN_WAIT_2_LINGER2: "fin-wait-2/linger2-negative", Linux, "Linux man page tcp(7), TCP_LINGER2", "with TCP_LINGER2 < 0 an orphan does not stay in FIN-WAIT-2", departs "RFC 9293 section 3.10.7.4";
@@ -182,6 +186,7 @@ pub mod rules {
         KEEPALIVE_PROBE: "keepalive/probe", Must, "RFC 9293 section 3.8.4", "an idle connection is probed with SEG.SEQ = SND.NXT-1 after the keepalive time and then at its interval";
         KEEPALIVE_DEAD: "keepalive/dead", Linux, "Linux tcp_keepalive_probes", "after the last unanswered probe a RST is sent and the connection ends: ETIMEDOUT";
         ZERO_WINDOW_PROBE: "timeout/zero-window-probe", Must, "RFC 9293 section 3.8.6.1", "a closed window is probed at increasing intervals";
+        CORK_TIMEOUT: "timeout/cork", Linux, "Linux tcp_probe_timer(), tcp(7) TCP_CORK", "what MSG_MORE or TCP_CORK holds back goes out when the probe timer fires";
         STATE_REPORTED: "state/reported", Must, "RFC 9293 section 3.3.2", "the kernel reports the state that the events lead to";
         TIMER_REPORTED: "state/timer", Linux, "Linux inet_sk_diag_fill()", "the kernel reports the timer that is pending, its expiry and its retransmissions";
         QUEUES_REPORTED: "state/queues", Linux, "Linux tcp_diag_get_info()", "the kernel reports what is unread and what is unacknowledged";

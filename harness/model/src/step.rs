@@ -12,7 +12,7 @@ use crate::profile::Profile;
 use crate::rule::RuleRef;
 use crate::segment::Segment;
 use crate::state::State;
-use crate::tcb::{EmissionKind, Tcb};
+use crate::tcb::{EmissionKind, Tcb, User};
 use crate::time::{Span, Ticks, Timer, arm};
 use crate::{arrives, calls, opening, time_wait, timeouts};
 
@@ -84,6 +84,14 @@ impl Work<'_> {
         self.rules.push(rule);
     }
 
+    /// The request socket goes: back to LISTEN (RFC 9293 section 3.10.7.4).
+    pub fn drop_request(&mut self) {
+        self.t.delete();
+        self.t.transitions.clear();
+        self.t.state = if self.t.user.listening { State::Listen } else { State::Closed };
+        self.t.user = User { listening: self.t.user.listening, descriptors: 0, ..User::new() };
+    }
+
     /// Owes a segment at once.
     pub fn owe(&mut self, kind: EmissionKind, rule: RuleRef) {
         self.fired(rule);
@@ -104,7 +112,7 @@ impl Work<'_> {
 
     /// A timer counted from now.
     pub fn timer(&self, delta: Ticks) -> Timer {
-        arm(self.at, delta, self.p.tick_ns(), self.p.processing_ns)
+        arm(self.at, delta, self.p.tick_ns(), self.p.timer_late_ns)
     }
 
     /// Ends a call with this result.

@@ -58,6 +58,8 @@ pub struct Tcb {
     pub rtt: Rtt,
     /// Retransmissions without progress (`icsk_retransmits`).
     pub retransmits: u32,
+    /// How often the timer was backed off since the last RTT sample (`icsk_backoff`).
+    pub backoff: u32,
     /// When the first of them was sent (`retrans_stamp`).
     pub retransmitted_at: Option<Span>,
     /// A tail loss probe is outstanding up to this number (`tlp_high_seq`).
@@ -84,8 +86,10 @@ pub struct Tcb {
     pub limited_ack_at: Option<Span>,
     /// Out-of-order ranges, sorted and disjoint; the flag says that the range ends in a FIN.
     pub out_of_order: Vec<(Seq, Seq, bool)>,
-    /// Edge of the latest SACK block list that a RST may hit.
+    /// A duplicate to report in the next ACK (RFC 2883).
     pub dsack: Option<SackBlock>,
+    /// The blocks of a queue that a FIN has just emptied are still in the ACK of the FIN (`tcp_fin` before `tcp_sack_reset`).
+    pub blocks_linger: bool,
 
     /// What the user did with the socket.
     pub user: User,
@@ -306,6 +310,7 @@ impl Tcb {
             flight: Vec::new(),
             rtt: Rtt::new(),
             retransmits: 0,
+            backoff: 0,
             retransmitted_at: None,
             probe_high: None,
             recovering: false,
@@ -319,6 +324,7 @@ impl Tcb {
             limited_ack_at: None,
             out_of_order: Vec::new(),
             dsack: None,
+            blocks_linger: false,
             user: User::new(),
             owed: Vec::new(),
         }

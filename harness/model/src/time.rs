@@ -97,15 +97,15 @@ pub fn wheel_slack(ticks: u64) -> u64 {
     WHEEL.iter().rev().find(|(start, _)| ticks + CLK_LAG >= *start).map_or(1, |(_, granularity)| *granularity)
 }
 
-/// A timer armed at `armed` for `delta` ticks of `tick_ns` nanoseconds, whose handler starts at most `softirq_ns` after its tick.
+/// A timer armed at `armed` for `delta` ticks of `tick_ns` nanoseconds, whose handler starts at most `late_ns` after its tick.
 ///
 /// The expiry is counted from `jiffies`, which is up to one tick behind the moment of arming; `calc_index` adds a full granule, so that
 /// the handler never runs before `delta` ticks of real time have passed. A CPU that slept without ticks (`NO_HZ`) may wake a
 /// moment before the tick that it slept for, finds nothing expired, and looks again one tick later.
-pub fn arm(armed: Span, delta: Ticks, tick_ns: u64, softirq_ns: u64) -> Timer {
+pub fn arm(armed: Span, delta: Ticks, tick_ns: u64, late_ns: u64) -> Timer {
     let asked = Span::new((armed.lo + delta.lo * tick_ns).saturating_sub(tick_ns), armed.hi + delta.hi * tick_ns);
     let latest = delta.hi + wheel_slack(delta.hi) + 1;
-    let due = Span::new(armed.lo + delta.lo * tick_ns, armed.hi + latest * tick_ns + softirq_ns);
+    let due = Span::new(armed.lo + delta.lo * tick_ns, armed.hi + latest * tick_ns + late_ns);
     Timer { asked, due }
 }
 

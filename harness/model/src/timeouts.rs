@@ -87,6 +87,7 @@ fn retransmission_timeout(w: Work<'_>) -> Vec<Work<'_>> {
 
 /// RTO doubles, at most to RTO_MAX, and the timer restarts; the user timeout may clamp it.
 fn back_off(w: &mut Work<'_>) {
+    w.t.backoff += 1;
     let max = w.p.rto_max();
     w.t.rtt.rto = w.t.rtt.rto.map(|rto| (rto << 1).min(max));
     let mut next = w.t.rtt.rto;
@@ -160,7 +161,7 @@ fn syn_timeout(mut w: Work<'_>) -> Work<'_> {
 fn syn_ack_timeout(mut w: Work<'_>) -> Work<'_> {
     w.fired(&rules::SYN_ACK_RETRY);
     if w.t.retransmits >= w.p.synack_retries {
-        w.t.delete();
+        w.drop_request();
         return w;
     }
     w.t.retransmits += 1;
@@ -183,8 +184,11 @@ fn loss_probe_timeout(mut w: Work<'_>) -> Work<'_> {
     w
 }
 
-/// The closed window is probed (`tcp_probe_timer`, `tcp_send_probe0`).
+/// The closed window is probed, or the cork is pulled (`tcp_probe_timer`, `tcp_send_probe0`).
 fn window_probe_timeout(mut w: Work<'_>) -> Work<'_> {
+    if emit::unsent(&w.t) == 0 {
+        return w;
+    }
     let limit = if w.t.user.orphan { retry_limit(&w).0 } else { w.p.retries2 };
     if w.t.probes_out >= limit {
         w.fired(&rules::RTO_GIVE_UP);
@@ -192,11 +196,20 @@ fn window_probe_timeout(mut w: Work<'_>) -> Work<'_> {
         w.t.delete();
         return w;
     }
+    if (w.t.snd_una + w.t.snd_wnd).after(w.t.snd_nxt) {
+        w.t.backoff = 0;
+        w.t.probes_out = 0;
+        w.t.owed.retain(|owed| owed.kind != EmissionKind::Transmit);
+        w.owe(EmissionKind::Transmit, &rules::CORK_TIMEOUT);
+        return w;
+    }
     let seq = w.t.snd_una - 1;
     w.owe(EmissionKind::Probe { seq }, &rules::ZERO_WINDOW_PROBE);
     w.t.probes_out += 1;
-    let (shift, max) = (w.t.probes_out.min(20), w.p.rto_max());
-    let next = w.t.rtt.rto.map(|rto| (rto << shift).min(max));
+    if w.t.backoff < w.p.retries2 {
+        w.t.backoff += 1;
+    }
+    let next = emit::window_probe_after(&w.t, w.p);
     w.t.retransmit = Some((RetransmitKind::WindowProbe, w.timer(next)));
     w
 }
@@ -276,8 +289,7 @@ pub(crate) fn fin_time(w: &Work<'_>) -> Ticks {
 /// The mini-socket takes over in TIME-WAIT (`tcp_time_wait`).
 pub(crate) fn enter_time_wait(w: &mut Work<'_>) {
     let timer = w.timer(Ticks::exactly(w.p.time_wait()));
-    become_mini(w, timer);
-    w.t.state = State::TimeWait;
+    become_mini(w, State::TimeWait, timer);
 }
 
 /// The mini-socket takes over in FIN-WAIT-2.
@@ -286,17 +298,22 @@ pub(crate) fn enter_fin_wait_2_mini(w: &mut Work<'_>, timeout: Ticks) {
     let timeout = Ticks { lo: timeout.lo.max(floor.lo), hi: timeout.hi.max(floor.hi) };
     w.fired(&rules::FIN_WAIT_2_ORPHAN);
     let timer = w.timer(timeout);
-    become_mini(w, timer);
-    w.t.state = State::FinWait2;
+    become_mini(w, State::FinWait2, timer);
 }
 
-fn become_mini(w: &mut Work<'_>, timer: crate::time::Timer) {
+fn become_mini(w: &mut Work<'_>, state: State, timer: crate::time::Timer) {
     let window = w.t.receive_window();
     w.t.enter(State::Closed);
     w.t.delete();
+    if w.p.max_tw_buckets == 0 {
+        // With a larger limit only other connections could use it up.
+        w.fired(&rules::TIME_WAIT_NO_ROOM);
+        return;
+    }
+    w.t.state = state;
     w.t.time_wait = Some(timer);
     w.t.limited_ack_at = None;
-    w.t.dsack = None;
+    w.t.blocks_linger |= w.t.dsack.is_some();
     w.t.rcv_wup = w.t.rcv_nxt;
     w.t.rcv_wnd = window;
 }

@@ -53,8 +53,8 @@ struct Possible {
     tcb: Tcb,
     /// Index of the first stimulus that has not taken effect.
     next: usize,
-    /// Silent timers that have been let fire in a copy already.
-    forked: u8,
+    /// Up to here silent timers have been let fire in copies.
+    elapsed: Nanos,
     /// State changes of the socket that the kernel has not reported yet.
     unreported: Vec<(State, State)>,
     /// The state before the last change, and until when it may still be seen.
@@ -64,14 +64,17 @@ struct Possible {
 }
 
 /// The closest that a survivor came to what was seen.
+///
+/// Who has taken more of what was done into account is closer; among those, whose wish was more like what came.
 struct Closest {
-    best: Option<(u8, Deviation)>,
+    best: Option<((usize, u8), Deviation)>,
 }
 
 impl Closest {
-    fn offer(&mut self, likeness: u8, deviation: Deviation) {
-        if self.best.as_ref().is_none_or(|(best, _)| likeness > *best) {
-            self.best = Some((likeness, deviation));
+    fn offer(&mut self, possible: &Possible, likeness: u8, deviation: Deviation) {
+        let close = (possible.next, likeness);
+        if self.best.as_ref().is_none_or(|(best, _)| close > *best) {
+            self.best = Some((close, deviation));
         }
     }
 }
@@ -80,7 +83,7 @@ impl<'t> Frontier<'t> {
     /// Before anything happened.
     pub fn new(profile: &'t Profile, items: &'t Items<'_>) -> Frontier<'t> {
         let start =
-            Possible { tcb: Tcb::closed(), next: 0, forked: 0, unreported: Vec::new(), earlier: None, fired: 0 };
+            Possible { tcb: Tcb::closed(), next: 0, elapsed: 0, unreported: Vec::new(), earlier: None, fired: 0 };
         Frontier { profile, stimuli: &items.stimuli, alive: vec![start] }
     }
 
@@ -113,7 +116,7 @@ impl<'t> Frontier<'t> {
             }
             return Err(Failure::Deviates(deviation));
         }
-        next.dedup();
+        next.dedup_by(|a, b| a.equals(b));
         if next.len() > LIMIT {
             return Err(Failure::NoRule {
                 record: item.record,
@@ -139,7 +142,9 @@ impl<'t> Frontier<'t> {
                     continue;
                 }
             }
-            if self.elapse(&mut possible, item.at, item, closest, &mut open) && !reached.contains(&possible) {
+            if self.elapse(&mut possible, item.at, item, closest, &mut open)
+                && !reached.iter().any(|other| other.equals(&possible))
+            {
                 reached.push(possible);
             }
             if reached.len() + open.len() > 4 * LIMIT {
@@ -172,6 +177,7 @@ impl<'t> Frontier<'t> {
         for transition in transitions {
             if let (Some(actual), Some(wanted)) = (stimulus.result, wrong_result(&transition, stimulus.result)) {
                 closest.offer(
+                    possible,
                     20,
                     Deviation {
                         rule: call_rule(&transition),
@@ -202,27 +208,24 @@ impl<'t> Frontier<'t> {
     ) -> bool {
         possible.tcb.owed.retain(|owed| owed.must || owed.due.hi >= t);
         if let Some(overdue) = possible.tcb.owed.iter().find(|owed| owed.must && owed.due.hi < t) {
-            closest.offer(15, missing(possible, overdue, item));
+            closest.offer(possible, 15, missing(possible, overdue, item));
             return false;
         }
         let timers: Vec<(Timeout, Span)> = pending(&possible.tcb).filter(|(_, due)| due.lo <= t).collect();
+        let since = std::mem::replace(&mut possible.elapsed, t);
         for (timeout, due) in timers {
-            let bit = 1 << timeout as u8;
-            if possible.forked & bit == 0 {
-                possible.forked |= bit;
-                let fired = step(&possible.tcb, &Event::Timeout(timeout), due, self.profile);
+            let fires = Span::new(due.lo.max(since), due.hi.min(t));
+            if fires.lo <= fires.hi {
                 let owed_before = possible.tcb.owed.len();
-                for transition in fired {
+                for transition in step(&possible.tcb, &Event::Timeout(timeout), fires, self.profile) {
                     // What emits is found when the segment comes: its stamp says when the timer fired.
                     if transition.tcb.owed.len() == owed_before {
-                        let mut next = possible.follow(transition, due.hi);
-                        next.forked = 0;
-                        open.push(next);
+                        open.push(possible.follow(transition, fires.hi));
                     }
                 }
             }
             if due.hi < t {
-                closest.offer(14, late(possible, timeout, due, item, self.profile));
+                closest.offer(possible, 14, late(possible, timeout, due, item, self.profile));
                 return false;
             }
         }
@@ -242,15 +245,11 @@ impl<'t> Frontier<'t> {
         match &item.seen {
             SeenItem::Emitted(segment) => match explain(&possible.tcb, segment, item.at, self.profile) {
                 Ok(transitions) => {
-                    next.extend(transitions.into_iter().map(|transition| {
-                        let mut after = possible.follow(transition, item.at);
-                        after.forked = 0;
-                        after
-                    }));
+                    next.extend(transitions.into_iter().map(|transition| possible.follow(transition, item.at)));
                 }
                 Err(Mismatch { rule, expected, likeness }) => {
                     let text = super::finding::relative(&possible.tcb, segment);
-                    closest.offer(likeness, deviation(rule, expected, text));
+                    closest.offer(possible, likeness, deviation(rule, expected, text));
                 }
             },
             SeenItem::Returned => match possible.tcb.user.closing_until {
@@ -262,6 +261,7 @@ impl<'t> Frontier<'t> {
                 Some(due) => {
                     let expected = format!("close() to linger until {}", seconds(due.lo));
                     closest.offer(
+                        possible,
                         20,
                         deviation(&rules::CALL_RESULT, expected, format!("a return at {}", seconds(item.at))),
                     );
@@ -270,7 +270,7 @@ impl<'t> Frontier<'t> {
             SeenItem::Sampled(asked, sample) => match self.contradiction(possible, *asked, item.at, sample) {
                 None => next.push(possible.clone()),
                 Some((rule, expected, actual, likeness)) => {
-                    closest.offer(likeness, deviation(rule, expected, actual));
+                    closest.offer(possible, likeness, deviation(rule, expected, actual));
                 }
             },
             SeenItem::Changed(from, to) => {
@@ -283,12 +283,16 @@ impl<'t> Frontier<'t> {
                         || format!("no state change from {}", possible.tcb.socket_state()),
                         |(from, to)| format!("{from} to {to}"),
                     );
-                    closest.offer(5, deviation(&rules::TRANSITION, expected, format!("{from} to {to}")));
+                    closest.offer(possible, 5, deviation(&rules::TRANSITION, expected, format!("{from} to {to}")));
                 }
             }
             SeenItem::WrongByte(at) => {
                 let expected = "the bytes that were sent, in order".to_string();
-                closest.offer(30, deviation(&rules::CALL_RECEIVE, expected, format!("another byte at offset {at}")));
+                closest.offer(
+                    possible,
+                    30,
+                    deviation(&rules::CALL_RECEIVE, expected, format!("another byte at offset {at}")),
+                );
             }
             SeenItem::End => next.push(possible.clone()),
         }
@@ -307,6 +311,11 @@ impl<'t> Frontier<'t> {
             Source::SockDiag => tcb.state,
             Source::TcpInfo => tcb.socket_state(),
         };
+        // Where there is no connection, the kernel's answer is the listener if there is one.
+        let none = |state: State| matches!(state, State::Listen | State::Closed);
+        if tcb.user.listening && none(state) && none(sample.state) {
+            return None;
+        }
         if sample.state != state {
             let seen_before = possible
                 .earlier
@@ -397,6 +406,11 @@ fn wrong_queues(tcb: &Tcb, sample: &Sample) -> Option<Contradiction> {
 }
 
 impl Possible {
+    /// Whether both go on alike: how they came to be does not count.
+    fn equals(&self, other: &Possible) -> bool {
+        self.next == other.next && self.tcb == other.tcb && self.unreported == other.unreported
+    }
+
     /// The possibility after a transition at `at`.
     fn follow(&self, transition: Transition, at: Nanos) -> Possible {
         let mut tcb = transition.tcb;
@@ -411,15 +425,7 @@ impl Possible {
                 fired |= 1 << i;
             }
         }
-        // A timer that was armed anew may fire anew.
-        let mut forked = self.forked;
-        for timeout in Timeout::ALL {
-            let due = |tcb: &Tcb| pending(tcb).find(|(t, _)| *t == timeout).map(|(_, due)| due);
-            if due(&tcb) != due(&self.tcb) {
-                forked &= !(1 << timeout as u8);
-            }
-        }
-        Possible { tcb, next: self.next, forked, unreported, earlier, fired }
+        Possible { tcb, next: self.next, elapsed: self.elapsed, unreported, earlier, fired }
     }
 }
 

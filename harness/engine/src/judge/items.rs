@@ -99,6 +99,8 @@ pub(super) fn items<'t>(trace: &'t Trace, endpoint: Endpoint, profile: &Profile)
                 }
             }
             What::Sample(sample) if sample.on == endpoint => observe(sample.until, SeenItem::Sampled(at, sample)),
+            // `tcp_close_state` sets the state again where it stays.
+            What::Transition(change) if change.on == endpoint && change.from == change.to => {}
             What::Transition(change) if change.on == endpoint => observe(at, SeenItem::Changed(change.from, change.to)),
             What::End {} => observe(at, SeenItem::End),
             What::Segment(_)
