@@ -542,7 +542,13 @@ fn sent_new(t: &mut Tcb, segment: &Segment, at: Nanos, p: &Profile) {
     if segment.data_len > 0 {
         data_sent(t, Span::at(at), p);
     }
-    t.retransmit = transmit_timer(t, Span::at(at), false, p);
+    let next = transmit_timer(t, Span::at(at), false, p);
+    // The RTO runs from the oldest segment (`tcp_event_new_data_sent`); a loss probe is counted from the newest.
+    let runs = t.flight.len() > 1 && t.retransmit.is_some_and(|(kind, _)| kind == RetransmitKind::Timeout);
+    let probes = next.is_some_and(|(kind, _)| kind == RetransmitKind::LossProbe);
+    if probes || !runs {
+        t.retransmit = next;
+    }
 }
 
 /// What a retransmission covers becomes one segment (`tcp_retrans_try_collapse`).
