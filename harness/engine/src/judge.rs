@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use tcpconform_model::{Profile, RULES, RuleRef, rules};
 
 use crate::judgement::{Finding, Judgement, Verdict};
-use crate::trace::{EndpointIdentity, Header, Nanos, Trace, Way, What};
+use crate::trace::{EndpointIdentity, Header, Nanos, TargetKind, Trace, Way, What};
 use crate::wire;
 
 use frontier::{Failure, Frontier};
@@ -54,7 +54,12 @@ pub fn judge(trace: &Trace) -> Judgement {
 
 /// The profile of an endpoint's namespace.
 pub fn profile(header: &Header, endpoint: &EndpointIdentity) -> Profile {
-    Profile::linux(header.target.hz, |name| endpoint.sysctls.get(name)?.split_whitespace().next()?.parse().ok())
+    let sysctl = |name: &str| endpoint.sysctls.get(name)?.split_whitespace().next()?.parse().ok();
+    let profile = Profile::linux(header.target.hz, sysctl);
+    match header.target.kind {
+        TargetKind::Kernel => profile,
+        TargetKind::Model => profile.in_virtual_time(),
+    }
 }
 
 /// Runs the frontier of one endpoint through everything that concerns it.

@@ -89,7 +89,7 @@ impl ModelTarget {
                 sysctls: sysctls.clone(),
             })
             .collect();
-        let profile = Profile::linux(HZ, |name| sysctls.get(name)?.parse().ok());
+        let profile = Profile::linux(HZ, |name| sysctls.get(name)?.parse().ok()).in_virtual_time();
         let stacks = identities
             .iter()
             .map(|identity| Stack {
@@ -284,8 +284,11 @@ impl Target for ModelTarget {
                 Some(TimerSample { kind: TimerKind::TimeWait, expires_ms: ms(timer), retransmits: 0 })
             }
             (None, Some((kind, timer)), _) => {
-                let kind = if kind == RetransmitKind::WindowProbe { TimerKind::Probe } else { TimerKind::Retransmit };
-                Some(TimerSample { kind, expires_ms: ms(timer), retransmits: t.retransmits.min(255) as u8 })
+                let (kind, count) = match kind {
+                    RetransmitKind::WindowProbe => (TimerKind::Probe, t.probes_out),
+                    RetransmitKind::Timeout | RetransmitKind::LossProbe => (TimerKind::Retransmit, t.retransmits),
+                };
+                Some(TimerSample { kind, expires_ms: ms(timer), retransmits: count.min(255) as u8 })
             }
             (None, None, Some(timer)) => {
                 let retransmits = t.probes_out.min(255) as u8;

@@ -106,6 +106,7 @@ pub fn play(case: &Case, target: &mut impl Target, progress: &dyn Fn(Progress)) 
         peer: Peer::new(first.remote, first.local, case.peer),
         ends: endpoints.iter().map(|e| End::new(e.name)).collect(),
         records: Vec::new(),
+        observed: 0,
         step: 0,
         case,
         target,
@@ -119,8 +120,8 @@ pub fn play(case: &Case, target: &mut impl Target, progress: &dyn Fn(Progress)) 
     }
     playing.finish()?;
     let mut records = playing.records;
-    records.sort_by_key(|record| record.at);
-    Ok(Trace { header, records })
+    records.sort_by_key(|(order, record)| (record.at, *order));
+    Ok(Trace { header, records: records.into_iter().map(|(_, record)| record).collect() })
 }
 
 /// How long opening the connection may take before the play gives up.
@@ -141,7 +142,9 @@ struct Playing<'a, T: Target> {
     progress: &'a dyn Fn(Progress),
     peer: Peer,
     ends: Vec<End>,
-    records: Vec<Record>,
+    /// With the order in which they were observed, for those of the same time.
+    records: Vec<(u64, Record)>,
+    observed: u64,
     step: u32,
 }
 
@@ -152,7 +155,7 @@ struct End {
     /// Segments emitted and not yet taken by an `expect`, with the numbers before each.
     emitted: VecDeque<(Segment, Numbers)>,
     /// The latest sample that says the same as the one recorded before it.
-    repeated: Option<Record>,
+    repeated: Option<(u64, Record)>,
     last_sample: Option<Sample>,
 }
 
@@ -343,7 +346,7 @@ impl<T: Target> Playing<'_, T> {
         let Some(seen) = self.target.call(on, &op, false)? else { return Ok(Poll::default()) };
         let What::Call(call) = &seen.what else { return Ok(Poll::default()) };
         let result = call.result;
-        let said_before = self.records.iter().rev().find_map(|record| match &record.what {
+        let said_before = self.records.iter().rev().find_map(|(_, record)| match &record.what {
             What::Call(before) if before.on == on && before.op == op => Some(before.result),
             What::Segment(_)
             | What::Relay(_)
@@ -426,9 +429,10 @@ impl<T: Target> Playing<'_, T> {
         };
         let sample = sample.clone();
         let state = sample.state;
+        let order = self.next_order();
         let end = self.end(of);
         if end.last_sample.as_ref().is_some_and(|last| says_the_same(last, &sample)) {
-            end.repeated = Some(Record { at: seen.at, step, what: seen.what });
+            end.repeated = Some((order, Record { at: seen.at, step, what: seen.what }));
         } else {
             let repeated = end.repeated.take();
             end.last_sample = Some(sample);
@@ -459,7 +463,13 @@ impl<T: Target> Playing<'_, T> {
                 end.emitted.push_back((packet.segment, numbers));
             }
         }
-        self.records.push(Record { at: seen.at, step: self.step, what: seen.what });
+        let order = self.next_order();
+        self.records.push((order, Record { at: seen.at, step: self.step, what: seen.what }));
+    }
+
+    fn next_order(&mut self) -> u64 {
+        self.observed += 1;
+        self.observed
     }
 
     fn end(&mut self, name: Endpoint) -> &mut End {

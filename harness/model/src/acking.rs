@@ -201,5 +201,5 @@ pub(crate) fn data_sent(t: &mut Tcb, at: Span, p: &Profile) {
 
 /// Arms a timer outside a step, at the moment a segment was seen.
 pub(crate) fn arm_at(at: u64, delta: Ticks, p: &Profile) -> Timer {
-    arm(Span::at(at), delta, p.tick_ns(), p.timer_late_ns)
+    arm(Span::at(at), delta, p)
 }

@@ -32,6 +32,8 @@ pub(crate) fn call(mut w: Work<'_>, call: Call) -> Vec<Work<'_>> {
         Call::Send { len, more } => vec![send(w, len, more)],
         Call::Receive { len, peek } => vec![receive(w, len, peek)],
         Call::Shutdown(how) => vec![shutdown(w, how)],
+        // Before `accept` the listener is all that can be closed.
+        Call::Close if w.t.user.listening && !w.t.user.owned => close_listener(w),
         Call::Close => vec![close(w, true)],
         Call::Exit => vec![close(w, false)],
         Call::Dup => {
@@ -263,7 +265,6 @@ fn close(mut w: Work<'_>, lingers: bool) -> Work<'_> {
             )
             || matches!(w.t.state, State::Closing | State::LastAck) && !w.t.fin_sent();
         let kind = EmissionKind::Reset { seq: w.t.acceptable_seq(), ack: Some(w.t.rcv_nxt), active: true };
-        w.t.owed.clear();
         if resets {
             w.owe(kind, rule);
         }
@@ -288,7 +289,8 @@ pub(crate) fn close_listener(mut w: Work<'_>) -> Vec<Work<'_>> {
     w.t.user.listening = false;
     match w.t.state {
         State::Listen => w.t.enter(State::Closed),
-        State::SynReceived if !w.t.user.owned => w.drop_request(),
+        // The request stays until its timer or a segment finds the listener gone (`reqsk_timer_handler`, `tcp_v4_rcv`).
+        State::SynReceived if !w.t.user.owned => {}
         State::SynReceived
         | State::Established
         | State::FinWait1

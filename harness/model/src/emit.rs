@@ -193,7 +193,7 @@ fn transmit_timer(t: &Tcb, at: Span, advancing: bool, p: &Profile) -> Option<(Re
     if t.flight.is_empty() {
         return None;
     }
-    let full = arm(at, t.rtt.rto, p.tick_ns(), p.timer_late_ns);
+    let full = arm(at, t.rtt.rto, p);
     if !p.loss_probe || !t.agreed.sack || t.recovering || t.retransmits > 0 {
         return Some((RetransmitKind::Timeout, full));
     }
@@ -206,7 +206,7 @@ fn transmit_timer(t: &Tcb, at: Span, advancing: bool, p: &Profile) -> Option<(Re
     };
     let rto = if advancing { t.rtt.rto } else { rto_left(t, at, p) };
     let delta = Ticks { lo: probe.lo.min(rto.lo), hi: probe.hi.min(rto.hi) };
-    Some((RetransmitKind::LossProbe, arm(at, delta, p.tick_ns(), p.timer_late_ns)))
+    Some((RetransmitKind::LossProbe, arm(at, delta, p)))
 }
 
 /// How much of the RTO is left for the oldest segment (`tcp_rto_delta_us`), ticks.
@@ -222,7 +222,7 @@ fn rto_left(t: &Tcb, at: Span, p: &Profile) -> Ticks {
 
 /// The RTO counted from the oldest segment's transmission (`tcp_rearm_rto` in place of a pending probe).
 pub(crate) fn remaining_rto(t: &Tcb, at: Span, p: &Profile) -> Option<Timer> {
-    (!t.flight.is_empty()).then(|| arm(at, rto_left(t, at, p), p.tick_ns(), p.timer_late_ns))
+    (!t.flight.is_empty()).then(|| arm(at, rto_left(t, at, p), p))
 }
 
 /// Whether `segment` is a `kind` of this connection, every field.

@@ -176,6 +176,10 @@ pub(crate) fn arrives_syn_received<'p>(mut w: Work<'p>, segment: &Segment) -> Ve
     if w.t.user.owned {
         return arrives::arrives(w, segment);
     }
+    if !w.t.user.listening {
+        w.drop_request();
+        return vec![arrives_closed(w, segment)];
+    }
     let Some(iss) = w.t.iss else {
         // The SYN,ACK that is owed has not been seen yet: whatever comes is judged with it.
         return vec![w];

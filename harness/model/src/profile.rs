@@ -16,6 +16,9 @@ pub struct Profile {
     /// How long after its tick a timer's handler may start. The tick itself is exact, but a sleeping CPU has to wake first, and a
     /// virtual one waits for its host to let it run: 5 ms were seen on an otherwise right kernel. Nanoseconds.
     pub timer_late_ns: Nanos,
+    /// How far `jiffies` may trail real time because the tick that moves it was late: one tick was seen on a loaded machine.
+    /// A timer armed meanwhile is early by that much in real time. Nanoseconds.
+    pub jiffies_behind_ns: Nanos,
     /// `tcp_fin_timeout`, seconds.
     pub fin_timeout_s: u32,
     /// `tcp_orphan_retries`
@@ -66,6 +69,7 @@ impl Profile {
             hz: hz.max(1),
             processing_ns: 4_000_000,
             timer_late_ns: 20_000_000,
+            jiffies_behind_ns: 1_000_000_000 / u64::from(hz.max(1)),
             fin_timeout_s: number("tcp_fin_timeout", 60),
             orphan_retries: number("tcp_orphan_retries", 0),
             retries2: number("tcp_retries2", 15),
@@ -87,6 +91,11 @@ impl Profile {
             max_tw_buckets: number("tcp_max_tw_buckets", 262_144),
             pingpong_thresh: number("tcp_pingpong_thresh", 3),
         }
+    }
+
+    /// The same where time is virtual: no machine is late, what happens at once is seen at once.
+    pub fn in_virtual_time(self) -> Profile {
+        Profile { processing_ns: 100_000, timer_late_ns: 0, jiffies_behind_ns: 0, ..self }
     }
 
     /// Nanoseconds a tick.

@@ -112,7 +112,7 @@ impl Work<'_> {
 
     /// A timer counted from now.
     pub fn timer(&self, delta: Ticks) -> Timer {
-        arm(self.at, delta, self.p.tick_ns(), self.p.timer_late_ns)
+        arm(self.at, delta, self.p)
     }
 
     /// Ends a call with this result.

@@ -381,6 +381,7 @@ impl Tcb {
         self.time_wait = None;
         self.flight.clear();
         self.out_of_order.clear();
+        self.owed.retain(|owed| owed.kind != EmissionKind::Transmit);
         self.acking.scheduled = false;
         self.user.read_shut = true;
         self.user.write_shut = true;

@@ -2,6 +2,8 @@
 //!
 //! Owns the arithmetic of when a timer may fire. Refuses to know a clock. Follows kernel/time/timer.c.
 
+use crate::profile::Profile;
+
 /// Nanoseconds since an origin of the caller's choice.
 pub type Nanos = u64;
 
@@ -97,15 +99,17 @@ pub fn wheel_slack(ticks: u64) -> u64 {
     WHEEL.iter().rev().find(|(start, _)| ticks + CLK_LAG >= *start).map_or(1, |(_, granularity)| *granularity)
 }
 
-/// A timer armed at `armed` for `delta` ticks of `tick_ns` nanoseconds, whose handler starts at most `late_ns` after its tick.
+/// A timer armed at `armed` for `delta` ticks.
 ///
-/// The expiry is counted from `jiffies`, which is up to one tick behind the moment of arming; `calc_index` adds a full granule, so that
-/// the handler never runs before `delta` ticks of real time have passed. A CPU that slept without ticks (`NO_HZ`) may wake a
-/// moment before the tick that it slept for, finds nothing expired, and looks again one tick later.
-pub fn arm(armed: Span, delta: Ticks, tick_ns: u64, late_ns: u64) -> Timer {
-    let asked = Span::new((armed.lo + delta.lo * tick_ns).saturating_sub(tick_ns), armed.hi + delta.hi * tick_ns);
+/// The expiry is counted from `jiffies`, which is up to one tick behind the moment of arming, and further behind by the ticks
+/// that were late themselves; `calc_index` adds a full granule, which makes up for the first. A CPU that slept without ticks
+/// (`NO_HZ`) may wake a moment before the tick that it slept for, finds nothing expired, and looks again one tick later.
+pub fn arm(armed: Span, delta: Ticks, profile: &Profile) -> Timer {
+    let tick = profile.tick_ns();
+    let lo = armed.lo + delta.lo * tick;
+    let asked = Span::new(lo.saturating_sub(tick + profile.jiffies_behind_ns), armed.hi + delta.hi * tick);
     let latest = delta.hi + wheel_slack(delta.hi) + 1;
-    let due = Span::new(armed.lo + delta.lo * tick_ns, armed.hi + latest * tick_ns + late_ns);
+    let due = Span::new(lo.saturating_sub(profile.jiffies_behind_ns), armed.hi + latest * tick + profile.timer_late_ns);
     Timer { asked, due }
 }
 
@@ -123,7 +127,8 @@ mod tests {
 
     #[test]
     fn a_timer_is_never_early() {
-        let timer = arm(Span::at(1_000_000_000), Ticks::exactly(15_000), 4_000_000, 0);
+        let profile = Profile::linux(250, |_| None).in_virtual_time();
+        let timer = arm(Span::at(1_000_000_000), Ticks::exactly(15_000), &profile);
         assert_eq!(timer.due, Span::new(61_000_000_000, 63_052_000_000));
     }
 }

@@ -160,7 +160,7 @@ fn syn_timeout(mut w: Work<'_>) -> Work<'_> {
 /// The SYN,ACK was not answered (`reqsk_timer_handler`).
 fn syn_ack_timeout(mut w: Work<'_>) -> Work<'_> {
     w.fired(&rules::SYN_ACK_RETRY);
-    if w.t.retransmits >= w.p.synack_retries {
+    if w.t.retransmits >= w.p.synack_retries || !w.t.user.listening {
         w.drop_request();
         return w;
     }

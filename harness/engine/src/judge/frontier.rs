@@ -102,6 +102,17 @@ impl<'t> Frontier<'t> {
         for survivor in &reached {
             self.narrow(survivor, item, &mut next, &mut closest);
         }
+        if next.is_empty() && matches!(item.seen, SeenItem::Sampled(..) | SeenItem::Changed(..)) {
+            // A handler may just be running: its state shows before its segment.
+            for survivor in &reached {
+                for (timeout, _) in pending(&survivor.tcb).filter(|(_, due)| due.contains(item.at)) {
+                    let at = Span::at(item.at);
+                    for fired in step(&survivor.tcb, &Event::Timeout(timeout), at, self.profile) {
+                        self.narrow(&survivor.follow(fired, item.at), item, &mut next, &mut closest);
+                    }
+                }
+            }
+        }
         if next.is_empty() {
             let mut deviation = closest.best.map(|(_, deviation)| deviation).unwrap_or_else(|| Deviation {
                 rule: &rules::SEGMENT_UNEXPLAINED,
@@ -138,7 +149,7 @@ impl<'t> Frontier<'t> {
                     continue;
                 }
                 self.take_effect(&possible, stimulus, item, closest, &mut open)?;
-                if stimulus.until < item.at {
+                if stimulus.until <= item.at {
                     continue;
                 }
             }
