@@ -20,9 +20,9 @@ use tcpconform_reports::report::Target;
 use tcpconform_reports::{Palette, failure};
 
 fn main() -> ExitCode {
-    // Before the first thread: a user namespace cannot be entered later.
-    let kernel = KernelPlayer::start().map(Arc::new);
     let mut arguments = Arguments::from_args();
+    // Before the first thread: a user namespace cannot be entered later.
+    let kernel = kernel(&arguments).map(Arc::new);
     let cases = match cases(&arguments) {
         Ok(cases) => cases,
         Err(refusal) => {
@@ -38,6 +38,16 @@ fn main() -> ExitCode {
     // Cases wait for TCP's timers and compute almost nothing. One thread would make libtest-mimic announce each case before it is played, which only makes sense if asked for.
     arguments.test_threads = arguments.test_threads.or(asked).or(Some(wanted.clamp(2, in_flight::most().max(2))));
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// The kernel, with what all cases share; not where one test on the model is named, as by nextest.
+fn kernel(arguments: &Arguments) -> Result<KernelPlayer, Refusal> {
+    match &arguments.filter {
+        Some(name) if arguments.exact && name.starts_with("[model] ") => {
+            Err(Refusal::could_not_run("not asked for", None))
+        }
+        Some(_) | None => KernelPlayer::start(),
+    }
 }
 
 /// The catalogue; of it only the one file where a test is named exactly, as by nextest in a process for each test.
