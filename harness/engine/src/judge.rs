@@ -4,6 +4,7 @@
 //! what was seen narrows it, and when it is empty the target did something that no rule allows. Refuses to know where the trace
 //! came from.
 
+mod deviation;
 mod finding;
 mod frontier;
 mod items;
@@ -88,7 +89,7 @@ fn damaged_output(trace: &Trace, endpoint: &EndpointIdentity) -> Option<Finding>
             Ok(packet) if packet.ttl != 64 => (&rules::SEGMENT_HOP_LIMIT, "64", packet.ttl.to_string()),
             Ok(_) => return None,
         };
-        let deviation = frontier::Deviation {
+        let deviation = deviation::Deviation {
             rule,
             expected: expected.to_string(),
             actual,

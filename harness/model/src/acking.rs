@@ -7,7 +7,8 @@ use crate::profile::Profile;
 use crate::rule::rules;
 use crate::step::Work;
 use crate::tcb::{AckBy, Bounds, EmissionKind, Tcb};
-use crate::time::{Span, Ticks, Timer, arm};
+use crate::time::{Span, Ticks, Timer};
+use crate::wheel::arm;
 
 /// `TCP_MAX_QUICKACKS`
 const MAX_QUICK_ACKS: u64 = 16;

@@ -230,6 +230,9 @@ fn fifth_check_ack<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
                 // The lingering close wakes up and goes on.
                 w.t.user.closing_until = Some(Span::new(w.at.lo, w.at.hi + w.p.processing_ns));
             }
+            if !w.t.user.orphan {
+                w.fired(&rules::FIN_WAIT_2_OWNED);
+            }
             if w.t.user.orphan
                 && let Some(done) = orphan_in_fin_wait_2(&mut w, segment)
             {

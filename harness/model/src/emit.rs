@@ -17,7 +17,8 @@ use crate::segment::{Flags, Segment, Seq, Timestamps};
 use crate::state::State;
 use crate::step::{Work, pending, step};
 use crate::tcb::{AckBy, EmissionKind, InFlight, RetransmitKind, Tcb};
-use crate::time::{Nanos, Span, Ticks, Timer, arm};
+use crate::time::{Nanos, Span, Ticks, Timer};
+use crate::wheel::arm;
 
 /// Segments that may be outstanding before the first loss (RFC 6928).
 const INITIAL_WINDOW: usize = 10;

@@ -24,6 +24,7 @@ mod tcb;
 mod time;
 mod time_wait;
 mod timeouts;
+mod wheel;
 
 pub use call::{Call, CallResult, Errno, Poll, ShutdownHow, SocketOption};
 pub use emit::{Mismatch, Voice, describe, emitted, explain};

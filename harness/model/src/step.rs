@@ -13,7 +13,8 @@ use crate::rule::RuleRef;
 use crate::segment::Segment;
 use crate::state::State;
 use crate::tcb::{EmissionKind, Tcb, User};
-use crate::time::{Span, Ticks, Timer, arm};
+use crate::time::{Span, Ticks, Timer};
+use crate::wheel::arm;
 use crate::{arrives, calls, opening, time_wait, timeouts};
 
 /// Every allowed successor of `tcb` when `event` takes effect at `at`.

@@ -1,8 +1,6 @@
-//! Time as the model knows it: integer nanoseconds, intervals where the exact moment is not known, and the kernel's timer wheel.
+//! Time as the model knows it: integer nanoseconds, and intervals where the exact moment is not known.
 //!
-//! Owns the arithmetic of when a timer may fire. Refuses to know a clock. Follows kernel/time/timer.c.
-
-use crate::profile::Profile;
+//! Owns the arithmetic of moments and durations. Refuses to know a clock.
 
 /// Nanoseconds since an origin of the caller's choice.
 pub type Nanos = u64;
@@ -77,58 +75,4 @@ pub struct Timer {
     pub asked: Span,
     /// When its handler may run: not early, and late by its place in the wheel at most.
     pub due: Span,
-}
-
-/// Ticks between two levels of the wheel and the granularity of each, in ticks (`LVL_START`, `LVL_GRAN` of kernel/time/timer.c).
-const WHEEL: [(u64, u64); 8] = [
-    (0, 1),
-    (63, 8),
-    (63 << 3, 8 << 3),
-    (63 << 6, 8 << 6),
-    (63 << 9, 8 << 9),
-    (63 << 12, 8 << 12),
-    (63 << 15, 8 << 15),
-    (63 << 18, 8 << 18),
-];
-
-/// How many ticks late a timer of `ticks` may fire: `calc_index` rounds the expiry up to the granularity of its level.
-///
-/// `base->clk` may trail the current tick by a little, which can lift a timer at the border of a level into the next one.
-pub fn wheel_slack(ticks: u64) -> u64 {
-    const CLK_LAG: u64 = 2;
-    WHEEL.iter().rev().find(|(start, _)| ticks + CLK_LAG >= *start).map_or(1, |(_, granularity)| *granularity)
-}
-
-/// A timer armed at `armed` for `delta` ticks.
-///
-/// The expiry is counted from `jiffies`, which is up to one tick behind the moment of arming, and further behind by the ticks
-/// that were late themselves; `calc_index` adds a full granule, which makes up for the first. A CPU that slept without ticks
-/// (`NO_HZ`) may wake a moment before the tick that it slept for, finds nothing expired, and looks again one tick later.
-pub fn arm(armed: Span, delta: Ticks, profile: &Profile) -> Timer {
-    let tick = profile.tick_ns();
-    let lo = armed.lo + delta.lo * tick;
-    let asked = Span::new(lo.saturating_sub(tick + profile.jiffies_behind_ns), armed.hi + delta.hi * tick);
-    let latest = delta.hi + wheel_slack(delta.hi) + 1;
-    let due = Span::new(lo.saturating_sub(profile.jiffies_behind_ns), armed.hi + latest * tick + profile.timer_late_ns);
-    Timer { asked, due }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slack_grows_with_the_level_of_the_wheel() {
-        let tick_ms = 4;
-        for (ms, late_ms) in [(40, 4), (204, 4), (256, 32), (2_100, 256), (17_000, 2_048), (130_000, 16_384)] {
-            assert_eq!(wheel_slack(ms / tick_ms) * tick_ms, late_ms, "{ms} ms");
-        }
-    }
-
-    #[test]
-    fn a_timer_is_never_early() {
-        let profile = Profile::linux(250, |_| None).in_virtual_time();
-        let timer = arm(Span::at(1_000_000_000), Ticks::exactly(15_000), &profile);
-        assert_eq!(timer.due, Span::new(61_000_000_000, 63_052_000_000));
-    }
 }

@@ -1,8 +1,8 @@
 //! A deviation as a finding: with its neighbours in the trace, its place in the case and the likely cause.
 
-use tcpconform_model::{RuleRef, Segment, Tcb, rules};
+use tcpconform_model::{RuleRef, rules};
 
-use super::frontier::{Deviation, segment_bases};
+use super::deviation::Deviation;
 use super::seconds;
 use crate::case::Topology;
 use crate::judgement::{ContextLine, Finding};
@@ -86,11 +86,6 @@ fn line(trace: &Trace, endpoint: &EndpointIdentity, record: &Record, view: &mut 
         | What::Trouble(_)
         | What::End {} => None,
     }
-}
-
-/// The segment in numbers relative to the connection.
-pub(super) fn relative(tcb: &Tcb, segment: &Segment) -> String {
-    display_segment(segment, segment_bases(tcb, segment), true)
 }
 
 /// What on this machine may explain the deviation.

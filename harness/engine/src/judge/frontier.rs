@@ -8,6 +8,7 @@ use tcpconform_model::{
     Timeout, Transition, describe, explain, pending, rules, step,
 };
 
+use super::deviation::{Deviation, relative};
 use super::items::{Item, Items, SeenItem, Stimulus};
 use crate::trace::{Sample, Source, TimerKind, TimerSample};
 
@@ -26,18 +27,6 @@ pub(super) enum Failure {
         /// What for.
         text: String,
     },
-}
-
-/// What the last survivors wanted, and what came instead.
-#[derive(Clone, Debug)]
-pub(super) struct Deviation {
-    pub rule: RuleRef,
-    pub expected: String,
-    pub actual: String,
-    pub at: Nanos,
-    pub record: usize,
-    /// States of the last survivors.
-    pub possible: Vec<State>,
 }
 
 /// Every possible connection.
@@ -256,10 +245,14 @@ impl<'t> Frontier<'t> {
         match &item.seen {
             SeenItem::Emitted(segment) => match explain(&possible.tcb, segment, item.at, self.profile) {
                 Ok(transitions) => {
-                    next.extend(transitions.into_iter().map(|transition| possible.follow(transition, item.at)));
+                    next.extend(
+                        transitions
+                            .into_iter()
+                            .map(|transition| possible.follow(transition, item.at).held_to(checked_in(segment))),
+                    );
                 }
                 Err(Mismatch { rule, expected, likeness }) => {
-                    let text = super::finding::relative(&possible.tcb, segment);
+                    let text = relative(&possible.tcb, segment);
                     closest.offer(possible, likeness, deviation(rule, expected, text));
                 }
             },
@@ -279,7 +272,7 @@ impl<'t> Frontier<'t> {
                 }
             },
             SeenItem::Sampled(asked, sample) => match self.contradiction(possible, *asked, item.at, sample) {
-                None => next.push(possible.clone()),
+                None => next.push(possible.clone().held_to(&[&rules::STATE_REPORTED])),
                 Some((rule, expected, actual, likeness)) => {
                     closest.offer(possible, likeness, deviation(rule, expected, actual));
                 }
@@ -288,7 +281,7 @@ impl<'t> Frontier<'t> {
                 let mut after = possible.clone();
                 if after.unreported.first() == Some(&(*from, *to)) {
                     after.unreported.remove(0);
-                    next.push(after);
+                    next.push(after.held_to(&[&rules::TRANSITION]));
                 } else {
                     let expected = possible.unreported.first().map_or_else(
                         || format!("no state change from {}", possible.tcb.socket_state()),
@@ -417,6 +410,12 @@ fn wrong_queues(tcb: &Tcb, sample: &Sample) -> Option<Contradiction> {
 }
 
 impl Possible {
+    /// The same, with rules that it was checked against and kept.
+    fn held_to(mut self, rules: &[RuleRef]) -> Possible {
+        self.fired = rules.iter().fold(self.fired, |fired, rule| fired | bit(rule));
+        self
+    }
+
     /// Whether both go on alike: how they came to be does not count.
     fn equals(&self, other: &Possible) -> bool {
         self.next == other.next && self.tcb == other.tcb && self.unreported == other.unreported
@@ -430,14 +429,22 @@ impl Possible {
         unreported
             .extend(tcb.transitions.drain(..).filter(|(from, to)| *from != State::Listen && *to != State::Listen));
         let earlier = if tcb.state == self.tcb.state { self.earlier } else { Some((self.tcb.state, at)) };
-        let mut fired = self.fired;
-        for rule in transition.rules {
-            if let Some(i) = RULES.iter().position(|other| core::ptr::eq(*other, rule)) {
-                fired |= 1 << i;
-            }
-        }
+        let fired = transition.rules.iter().fold(self.fired, |fired, rule| fired | bit(rule));
         Possible { tcb, next: self.next, elapsed: self.elapsed, unreported, earlier, fired }
     }
+}
+
+/// A rule as a bit of [`Possible::fired`].
+fn bit(rule: RuleRef) -> u128 {
+    RULES.iter().position(|other| core::ptr::eq(*other, rule)).map_or(0, |i| 1 << i)
+}
+
+/// The rules about the header that a segment with timestamps is checked against; the first alone without.
+static HEADER_RULES: [RuleRef; 4] =
+    [&rules::SEGMENT_CHECKSUM, &rules::SEGMENT_TIMESTAMPS, &rules::SEGMENT_TSECR, &rules::SEGMENT_TSVAL];
+
+fn checked_in(segment: &Segment) -> &'static [RuleRef] {
+    if segment.options.timestamps.is_some() { &HEADER_RULES } else { &HEADER_RULES[..1] }
 }
 
 /// Why the result of a call is wrong: what it should have been.
@@ -506,9 +513,4 @@ fn states(possible: &[Possible]) -> Vec<State> {
 
 fn seconds(ns: Nanos) -> String {
     format!("+{}.{:06}", ns / 1_000_000_000, ns / 1_000 % 1_000_000)
-}
-
-/// The segment, for messages.
-pub(super) fn segment_bases(tcb: &Tcb, _segment: &Segment) -> crate::notation::Bases {
-    crate::notation::Bases { seq: tcb.iss.unwrap_or_default(), ack: tcb.irs }
 }
