@@ -6,7 +6,7 @@ pub mod failure;
 pub mod json;
 pub mod ladder;
 pub mod palette;
-pub mod printable;
+pub use tcpconform_engine::printable;
 pub mod report;
 pub mod terminal;
 mod timestamp;

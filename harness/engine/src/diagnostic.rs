@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use crate::printable::printable;
+
 /// At most so many are kept of one file; whoever mends these runs the check again.
 pub const DIAGNOSTICS_MAX: usize = 50;
 /// A longer line is not shown.
@@ -57,15 +59,20 @@ impl Diagnostic {
         let end = source.text.ceil_char_boundary(span.end).max(start);
         Diagnostic {
             place: source.place(start),
-            message: printable(message),
-            expected: expected.map(printable),
+            message: printable(message).into_owned(),
+            expected: expected.map(|text| printable(text).into_owned()),
             at: Some((Arc::clone(source), start..end)),
         }
     }
 
     /// A complaint about a place whose text cannot be shown.
     pub fn without_text(place: &str, message: &str, expected: Option<&str>) -> Diagnostic {
-        Diagnostic { place: printable(place), message: printable(message), expected: expected.map(printable), at: None }
+        Diagnostic {
+            place: printable(place).into_owned(),
+            message: printable(message).into_owned(),
+            expected: expected.map(|text| printable(text).into_owned()),
+            at: None,
+        }
     }
 
     /// The complaint in lines: place and message, the source line with a caret, what was expected.
@@ -121,11 +128,6 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
-
-/// Control characters are escaped: a file must not drive the terminal that shows its faults.
-fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
-}
 
 /// `a, b or c`, with `did you mean` when `wrong` is near one.
 pub fn one_of<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str> + Clone) -> String {

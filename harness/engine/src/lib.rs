@@ -12,6 +12,7 @@ pub mod model_target;
 pub mod notation;
 pub mod peer;
 pub mod play;
+pub mod printable;
 pub mod relay;
 pub mod run;
 pub mod select;

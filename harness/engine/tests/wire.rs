@@ -136,3 +136,14 @@ fn an_option_that_lies_about_its_length_stops_the_walk() {
     assert_eq!(with(&[2, 4, 5, 180, 0, 40, 7, 0]), (mss, true));
     assert_eq!(with(&[2, 3, 5, 3, 3, 7]), (Options { wscale: Some(7), ..Options::default() }, true));
 }
+
+#[test]
+fn either_zero_of_ones_complement_is_a_right_checksum() {
+    // A FIN as a kernel sent it, whose checksum folds to zero and is carried as 0xffff (RFC 1071 section 2).
+    let hex = "4500002815cf4000400602d7c6134b01c6134b027158bf78cade9101ffffff01501101f6ffff0000";
+    let mut packet: Vec<u8> =
+        (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).expect("hexadecimal")).collect();
+    assert!(parse(&packet).expect("a packet").checksum_ok);
+    packet[36..38].copy_from_slice(&[0, 0]);
+    assert!(parse(&packet).expect("a packet").checksum_ok);
+}

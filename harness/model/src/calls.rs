@@ -276,7 +276,7 @@ fn close(mut w: Work<'_>, lingers: bool) -> Work<'_> {
     let waits = matches!(w.t.state, State::FinWait1 | State::Closing | State::LastAck);
     if let Some(seconds) = w.t.user.linger_s.filter(|_| lingers && waits) {
         let timeout = w.timer(Ticks::exactly(w.p.ticks_of_s(u64::from(seconds))));
-        w.t.user.closing_until = Some(timeout.due);
+        w.t.user.closing_until = Some(timeout.due.plus(0, w.p.scheduling_ns));
         return w;
     }
     timeouts::orphan(&mut w);

@@ -19,6 +19,8 @@ pub struct Profile {
     /// How far `jiffies` may trail real time because the tick that moves it was late: one tick was seen on a loaded machine.
     /// A timer armed meanwhile is early by that much in real time. Nanoseconds.
     pub jiffies_behind_ns: Nanos,
+    /// How long a thread that was woken inside a call may wait for a CPU before the call goes on. Nanoseconds.
+    pub scheduling_ns: Nanos,
     /// `tcp_fin_timeout`, seconds.
     pub fin_timeout_s: u32,
     /// `tcp_orphan_retries`
@@ -69,6 +71,7 @@ impl Profile {
             hz: hz.max(1),
             processing_ns: 4_000_000,
             timer_late_ns: 20_000_000,
+            scheduling_ns: 500_000_000,
             jiffies_behind_ns: 1_000_000_000 / u64::from(hz.max(1)),
             fin_timeout_s: number("tcp_fin_timeout", 60),
             orphan_retries: number("tcp_orphan_retries", 0),
@@ -95,7 +98,7 @@ impl Profile {
 
     /// The same where time is virtual: no machine is late, what happens at once is seen at once.
     pub fn in_virtual_time(self) -> Profile {
-        Profile { processing_ns: 100_000, timer_late_ns: 0, jiffies_behind_ns: 0, ..self }
+        Profile { processing_ns: 100_000, timer_late_ns: 0, jiffies_behind_ns: 0, scheduling_ns: 100_000, ..self }
     }
 
     /// Nanoseconds a tick.

@@ -48,10 +48,10 @@ fn parse_ipv4(packet: &[u8]) -> Result<Packet, WireError> {
         return Err(WireError::Protocol(ip.get_next_level_protocol().0));
     }
     let (source, destination) = (ip.get_source(), ip.get_destination());
-    let ip_ok = ipv4::checksum(&ip) == ip.get_checksum();
+    let ip_ok = same_checksum(ipv4::checksum(&ip), ip.get_checksum());
     let addresses = (IpAddr::V4(source), IpAddr::V4(destination));
     parse_tcp(&packet[..total], header, addresses, ip.get_ttl(), |tcp| {
-        ip_ok && tcp::ipv4_checksum(tcp, &source, &destination) == tcp.get_checksum()
+        ip_ok && same_checksum(tcp::ipv4_checksum(tcp, &source, &destination), tcp.get_checksum())
     })
 }
 
@@ -68,8 +68,13 @@ fn parse_ipv6(packet: &[u8]) -> Result<Packet, WireError> {
     let (source, destination) = (ip.get_source(), ip.get_destination());
     let addresses = (IpAddr::V6(source), IpAddr::V6(destination));
     parse_tcp(&packet[..total], IPV6_LEN, addresses, ip.get_hop_limit(), |tcp| {
-        tcp::ipv6_checksum(tcp, &source, &destination) == tcp.get_checksum()
+        same_checksum(tcp::ipv6_checksum(tcp, &source, &destination), tcp.get_checksum())
     })
+}
+
+/// One's complement has two zeros, and a sender may use either (RFC 1071 section 2).
+fn same_checksum(computed: u16, carried: u16) -> bool {
+    computed == carried || matches!((computed, carried), (0, 0xffff) | (0xffff, 0))
 }
 
 /// `packet` ends where the IP header says.
