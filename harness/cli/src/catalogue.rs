@@ -53,12 +53,19 @@ pub fn select(cases: &[Case], selectors: &[String]) -> Result<Vec<Case>, Refusal
     })
 }
 
+/// The text of a case file as places name it: on disk, or compiled in.
+pub fn source(file: &str) -> Option<String> {
+    let compiled_in = || EMBEDDED.get_file(file.strip_prefix("cases/")?)?.contents_utf8().map(str::to_string);
+    std::fs::read_to_string(file).ok().or_else(compiled_in)
+}
+
 fn embedded<'a>(folder: &'a Dir<'a>, files: &mut Vec<(&'a str, &'a str)>) {
     files.extend(folder.files().filter_map(|file| Some((file.path().to_str()?, file.contents_utf8()?))));
     folder.dirs().for_each(|folder| embedded(folder, files));
 }
 
-fn wrong_cases(diagnostics: Diagnostics) -> Refusal {
+/// The refusal of case files that are wrong.
+pub fn wrong_cases(diagnostics: Diagnostics) -> Refusal {
     // Standard error drops the colours where nobody sees them.
     Refusal { exit: Exit::Usage, what: diagnostics.render(true), help: None }
 }

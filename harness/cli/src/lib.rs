@@ -13,9 +13,9 @@ pub mod in_flight;
 mod judge;
 mod list;
 pub mod out_folder;
-pub mod plan;
 pub mod player;
 mod progress_line;
+pub mod rehearsal;
 mod run;
 mod show;
 

@@ -22,7 +22,8 @@ use crate::halt::Signals;
 use crate::out_folder::OutFolder;
 use crate::player::{KernelPlayer, ModelPlayer};
 use crate::progress_line::{ProgressLine, REDRAW};
-use crate::{catalogue, in_flight, plan, show_on_stdout};
+use crate::rehearsal::rehearse;
+use crate::{catalogue, in_flight, show_on_stdout};
 
 /// Stack of the thread that plays a case.
 const STACK: usize = 512 << 10;
@@ -32,12 +33,12 @@ const QUICK: Duration = Duration::from_secs(5);
 /// Plays the selected cases on the target, reports, and says what the exit code is.
 pub fn run(arguments: &RunArguments, folder: Option<&Path>) -> Result<Exit, Refusal> {
     let cases = catalogue::select(&catalogue::load(folder)?, &arguments.selectors)?;
+    let mut planned = rehearse(cases)?;
     // Before the first thread: a user namespace cannot be entered later.
     let kernel = match arguments.target {
         TargetArgument::Kernel => Some(KernelPlayer::start()?),
         TargetArgument::Model => None,
     };
-    let mut planned = plan::plan(cases);
     if arguments.quick {
         planned.retain(|planned| planned.lasts.is_none_or(|lasts| lasts <= QUICK));
     }

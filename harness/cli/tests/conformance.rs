@@ -10,7 +10,8 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tcpconform::exit::Refusal;
 use tcpconform::out_folder::OutFolder;
 use tcpconform::player::{KernelPlayer, ModelPlayer};
-use tcpconform::{catalogue, in_flight, plan};
+use tcpconform::rehearsal::rehearse;
+use tcpconform::{catalogue, in_flight};
 use tcpconform_engine::case::Case;
 use tcpconform_engine::judge::judge;
 use tcpconform_engine::judgement::Verdict;
@@ -72,8 +73,11 @@ fn kernel_trials(
     let (wanted, others): (Vec<Case>, Vec<Case>) = cases.iter().cloned().partition(is_wanted);
     // What is listed, or played alone as nextest does, needs no plan.
     let mut ordered = wanted;
-    if !arguments.list && ordered.len() > 1 {
-        let mut planned = plan::plan(ordered);
+    // A case that the model refuses fails as a trial of its own.
+    if !arguments.list
+        && ordered.len() > 1
+        && let Ok(mut planned) = rehearse(ordered.clone())
+    {
         planned.sort_by_key(|planned| std::cmp::Reverse(planned.lasts));
         ordered = planned.into_iter().map(|planned| planned.case).collect();
     }

@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 
 use measured::Measured;
 use nix::sys::resource::{UsageWho, getrusage};
+use tcpconform::catalogue;
 use tcpconform::player::KernelPlayer;
-use tcpconform::{catalogue, plan};
+use tcpconform::rehearsal::rehearse;
 use tcpconform_engine::judge::judge;
 use tcpconform_engine::play::play;
 use tcpconform_engine::run::{Planned, Player, Progress};
@@ -77,7 +78,7 @@ fn player() -> Result<&'static KernelPlayer, Box<dyn Error>> {
 
 /// The shortest cases of the catalogue by the model's clock.
 fn shortest(count: usize) -> Result<Vec<Planned>, Box<dyn Error>> {
-    let mut planned = plan::plan(catalogue::load(None).map_err(|refusal| refusal.to_string())?);
+    let mut planned = catalogue::load(None).and_then(rehearse).map_err(|refusal| refusal.to_string())?;
     planned.sort_by_key(|planned| planned.lasts);
     planned.truncate(count);
     if planned.is_empty() { Err("the catalogue is empty".into()) } else { Ok(planned) }
