@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tcpconform_engine::judgement::Verdict;
-use tcpconform_engine::run::{Progress, RunEvent};
+use tcpconform_engine::play::Progress;
+use tcpconform_engine::run::RunEvent;
 use tcpconform_reports::report::Totals;
 
 /// How often the line is drawn at a terminal.

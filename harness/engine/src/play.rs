@@ -12,7 +12,6 @@ use thiserror::Error;
 use crate::case::{Case, Endpoint, Open, Operation, OperationCall, RelayRule, Step, StepKind, Topology};
 use crate::notation::{Numbers, Pattern};
 use crate::peer::Peer;
-use crate::run::Progress;
 use crate::trace::{
     CallReturn, EndpointIdentity, Header, Nanos, Record, Sample, Source, StepIdentity, TargetIdentity, Trace, VERSION,
     Waited, Way, What,
@@ -62,6 +61,18 @@ pub struct Seen {
     pub at: Nanos,
     /// What.
     pub what: What,
+}
+
+/// What a play is doing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Progress {
+    /// Nothing but waiting, at most this long.
+    Waiting {
+        /// Seconds from now.
+        seconds_left: f64,
+    },
+    /// Something of its own.
+    Active,
 }
 
 /// Why a target could not go on.

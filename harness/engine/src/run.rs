@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::case::Case;
 use crate::judgement::{Judgement, Verdict};
-use crate::play::TargetError;
+use crate::play::{Progress, TargetError};
 use crate::trace::Trace;
 
 /// Plays one case after the other, or many at once from as many threads.
@@ -22,18 +22,6 @@ pub trait Player: Send + Sync + 'static {
 
     /// Makes every play in progress, and every later one, return [`TargetError::Interrupted`] within half a second.
     fn stop(&self);
-}
-
-/// What a play is doing.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Progress {
-    /// Nothing but waiting, at most this long.
-    Waiting {
-        /// Seconds from now.
-        seconds_left: f64,
-    },
-    /// Something of its own.
-    Active,
 }
 
 /// A case to play, with how long that takes if that is known.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tcpconform_engine::case::Case;
-use tcpconform_engine::play::{TargetError, play};
-use tcpconform_engine::run::{Player, Progress};
+use tcpconform_engine::play::{Progress, TargetError, play};
+use tcpconform_engine::run::Player;
 use tcpconform_engine::trace::{TargetIdentity, TargetKind, Trace};
 use tcpconform_live::{KernelTarget, SetupError, Testbed};
 

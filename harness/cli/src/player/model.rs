@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tcpconform_engine::case::Case;
 use tcpconform_engine::model_target::{ModelTarget, play_on_model};
-use tcpconform_engine::play::{Target, TargetError};
-use tcpconform_engine::run::{Player, Progress};
+use tcpconform_engine::play::{Progress, Target, TargetError};
+use tcpconform_engine::run::Player;
 use tcpconform_engine::trace::{TargetIdentity, Trace};
 
 /// Plays the model as a stack, in no time and without privileges.

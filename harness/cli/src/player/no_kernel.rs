@@ -1,8 +1,8 @@
 //! Where there is no Linux kernel: traces can be judged and the model played, kernels cannot.
 
 use tcpconform_engine::case::Case;
-use tcpconform_engine::play::TargetError;
-use tcpconform_engine::run::{Player, Progress};
+use tcpconform_engine::play::{Progress, TargetError};
+use tcpconform_engine::run::Player;
 use tcpconform_engine::trace::{TargetIdentity, Trace};
 
 use crate::exit::Refusal;
