@@ -183,7 +183,8 @@ fn a_wrong_result() {
     every_change_fails("wrong result", |trace, record| {
         let What::Call(call) = &trace.records[record].what else { return None };
         let text = call.op.to_string();
-        if text.contains("close") || text.contains("exit") || text.contains("kill") || text.contains("handover") {
+        // These return nothing that the connection decides.
+        if text.contains("exit") || text.contains("kill") || text.contains("handover") {
             return None;
         }
         let mut changed = trace.clone();

@@ -350,11 +350,6 @@ impl Tcb {
         self.fin_queued && self.snd_nxt == self.write_seq
     }
 
-    /// Whether the peer's FIN has been taken into account.
-    pub fn fin_received(&self) -> bool {
-        matches!(self.state, State::CloseWait | State::Closing | State::LastAck | State::TimeWait)
-    }
-
     /// The sequence number of a segment without data (`tcp_acceptable_seq`): SND.NXT, or the window's end where it shrank.
     pub fn acceptable_seq(&self) -> Seq {
         let end = self.snd_una + self.snd_wnd;

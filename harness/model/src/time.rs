@@ -39,12 +39,6 @@ impl Span {
     pub const fn since(self, earlier: Span) -> Span {
         Span { lo: self.lo.saturating_sub(earlier.hi), hi: self.hi.saturating_sub(earlier.lo) }
     }
-
-    /// The part common to both; `None` if there is none.
-    pub fn and(self, other: Span) -> Option<Span> {
-        let both = Span { lo: self.lo.max(other.lo), hi: self.hi.min(other.hi) };
-        (both.lo <= both.hi).then_some(both)
-    }
 }
 
 /// Bounds of a count of timer ticks.

@@ -256,7 +256,10 @@ impl<'t> Frontier<'t> {
                     closest.offer(possible, likeness, deviation(rule, expected, text));
                 }
             },
-            SeenItem::Returned => match possible.tcb.user.closing_until {
+            SeenItem::Returned(result) if *result != CallResult::Value(0) => {
+                closest.offer(possible, 20, deviation(&rules::CALL_RESULT, "0".to_string(), result_text(*result)));
+            }
+            SeenItem::Returned(_) => match possible.tcb.user.closing_until {
                 None => next.push(possible.clone()),
                 Some(due) if due.contains(item.at) => {
                     let fired = step(&possible.tcb, &Event::Timeout(Timeout::Linger), Span::at(item.at), self.profile);

@@ -44,8 +44,8 @@ pub(super) struct Item<'t> {
 pub(super) enum SeenItem<'t> {
     /// The endpoint emitted a segment.
     Emitted(Segment),
-    /// A call returned that may have lingered.
-    Returned,
+    /// A call returned this that may have lingered.
+    Returned(CallResult),
     /// The state was asked for, from this time on.
     Sampled(Nanos, &'t Sample),
     /// The kernel reported a state change.
@@ -94,7 +94,7 @@ pub(super) fn items<'t>(trace: &'t Trace, endpoint: Endpoint, profile: &Profile)
                         (!closes && !matches!(event, Event::Call(Call::Exit))).then_some(result_of(call.result));
                     stimuli.push(Stimulus { at, until: until.max(at), event, result, record });
                     if closes {
-                        observe(call.left, SeenItem::Returned);
+                        observe(call.left, SeenItem::Returned(result_of(call.result)));
                     }
                 }
             }
