@@ -6,6 +6,7 @@
 
 mod deviation;
 mod finding;
+mod fired;
 mod frontier;
 mod items;
 

@@ -4,11 +4,12 @@
 //! its window: the frontier holds each possibility until an observation decides.
 
 use tcpconform_model::{
-    CallResult, Emission, Event, Mismatch, Nanos, Profile, RULES, RetransmitKind, RuleRef, Segment, Span, State, Tcb,
-    Timeout, Transition, describe, explain, pending, rules, step,
+    CallResult, Emission, Event, Mismatch, Nanos, Profile, RetransmitKind, RuleRef, Segment, Span, State, Tcb, Timeout,
+    Transition, describe, explain, pending, rules, step,
 };
 
 use super::deviation::{Deviation, relative};
+use super::fired::Fired;
 use super::items::{Item, Items, SeenItem, Stimulus};
 use crate::trace::{Sample, Source, TimerKind, TimerSample};
 
@@ -48,8 +49,8 @@ struct Possible {
     unreported: Vec<(State, State)>,
     /// The state before the last change, and until when it may still be seen.
     earlier: Option<(State, Nanos)>,
-    /// Rules that decided, by index in [`RULES`].
-    fired: u128,
+    /// Rules that decided.
+    fired: Fired,
 }
 
 /// The closest that a survivor came to what was seen.
@@ -71,15 +72,20 @@ impl Closest {
 impl<'t> Frontier<'t> {
     /// Before anything happened.
     pub fn new(profile: &'t Profile, items: &'t Items<'_>) -> Frontier<'t> {
-        let start =
-            Possible { tcb: Tcb::closed(), next: 0, elapsed: 0, unreported: Vec::new(), earlier: None, fired: 0 };
+        let start = Possible {
+            tcb: Tcb::closed(),
+            next: 0,
+            elapsed: 0,
+            unreported: Vec::new(),
+            earlier: None,
+            fired: Fired::default(),
+        };
         Frontier { profile, stimuli: &items.stimuli, alive: vec![start] }
     }
 
     /// Ids of the rules that led to the first survivor.
     pub fn rules_fired(&self) -> impl Iterator<Item = &'static str> {
-        let fired = self.alive.first().map_or(0, |possible| possible.fired);
-        RULES.iter().enumerate().filter(move |(i, _)| fired >> i & 1 == 1).map(|(_, rule)| rule.id)
+        self.alive.first().map_or(Fired::default(), |possible| possible.fired).ids()
     }
 
     /// Takes one observation; an error leaves the last survivors in place.
@@ -415,7 +421,7 @@ fn wrong_queues(tcb: &Tcb, sample: &Sample) -> Option<Contradiction> {
 impl Possible {
     /// The same, with rules that it was checked against and kept.
     fn held_to(mut self, rules: &[RuleRef]) -> Possible {
-        self.fired = rules.iter().fold(self.fired, |fired, rule| fired | bit(rule));
+        self.fired = self.fired.with(rules);
         self
     }
 
@@ -432,14 +438,9 @@ impl Possible {
         unreported
             .extend(tcb.transitions.drain(..).filter(|(from, to)| *from != State::Listen && *to != State::Listen));
         let earlier = if tcb.state == self.tcb.state { self.earlier } else { Some((self.tcb.state, at)) };
-        let fired = transition.rules.iter().fold(self.fired, |fired, rule| fired | bit(rule));
+        let fired = self.fired.with(&transition.rules);
         Possible { tcb, next: self.next, elapsed: self.elapsed, unreported, earlier, fired }
     }
-}
-
-/// A rule as a bit of [`Possible::fired`].
-fn bit(rule: RuleRef) -> u128 {
-    RULES.iter().position(|other| core::ptr::eq(*other, rule)).map_or(0, |i| 1 << i)
 }
 
 /// The rules about the header that a segment with timestamps is checked against; the first alone without.
