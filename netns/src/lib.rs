@@ -10,6 +10,7 @@ mod namespace;
 mod netlink;
 mod offload;
 mod privileges;
+mod router;
 mod sysctl;
 
 pub use error::NetnsError;

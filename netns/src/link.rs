@@ -39,6 +39,8 @@ pub struct LinkSetup {
     pub addresses: Vec<(IpAddr, u8)>,
     /// Permanent neighbours.
     pub neighbours: Vec<(IpAddr, Mac)>,
+    /// Hosts that are reached over this link, whatever its addresses say.
+    pub hosts: Vec<IpAddr>,
 }
 
 // include/uapi/linux: if_link.h, veth.h, if_addr.h, neighbour.h; those that libc lacks.
@@ -90,6 +92,7 @@ impl Namespace {
             }
         }
         requests.extend(setup.neighbours.iter().map(|(address, mac)| add_neighbour(setup.index, *address, mac)));
+        requests.extend(setup.hosts.iter().map(|address| add_host_route(setup.index, *address)));
         self.route(|route| route.ask(requests))
     }
 
@@ -148,25 +151,25 @@ fn add_address(index: u32, address: IpAddr, prefix: u8) -> Request {
 /// Makes an IPv6 address receive at once: its own local route comes by a work item (addrconf_dad_work(), __ipv6_ifa_notify()),
 /// also without duplicate address detection, and until then what arrives is dropped.
 fn add_local_route(index: u32, address: IpAddr) -> Request {
+    const PROTOCOL_KERNEL: u8 = 2;
+    let kinds = [libc::RT_TABLE_LOCAL, PROTOCOL_KERNEL, libc::RT_SCOPE_HOST, libc::RTN_LOCAL];
+    add_route(format!("add local route {address} to link {index}"), index, address, kinds)
+}
+
+fn add_host_route(index: u32, address: IpAddr) -> Request {
+    const PROTOCOL_STATIC: u8 = 4;
+    let kinds = [libc::RT_TABLE_MAIN, PROTOCOL_STATIC, libc::RT_SCOPE_LINK, libc::RTN_UNICAST];
+    add_route(format!("add route to {address} over link {index}"), index, address, kinds)
+}
+
+/// A route to one address; `kinds` are table, protocol, scope and type.
+fn add_route(what: String, index: u32, address: IpAddr, [table, protocol, scope, kind]: [u8; 4]) -> Request {
+    let destination = octets(address);
     // struct rtmsg: family, destination and source prefix lengths, TOS, table, protocol, scope, type, flags.
-    let protocol_kernel = 2;
-    let message = [
-        family(address),
-        128,
-        0,
-        0,
-        libc::RT_TABLE_LOCAL,
-        protocol_kernel,
-        libc::RT_SCOPE_HOST,
-        libc::RTN_LOCAL,
-        0,
-        0,
-        0,
-        0,
-    ];
-    Request::new(format!("add local route {address} to link {index}"), libc::RTM_NEWROUTE, libc::NLM_F_CREATE)
+    let message = [family(address), destination.len() as u8 * 8, 0, 0, table, protocol, scope, kind, 0, 0, 0, 0];
+    Request::new(what, libc::RTM_NEWROUTE, libc::NLM_F_CREATE)
         .bytes(&message)
-        .attribute(libc::RTA_DST, &octets(address))
+        .attribute(libc::RTA_DST, &destination)
         .attribute(libc::RTA_OIF, &index.to_ne_bytes())
 }
 

@@ -1,10 +1,12 @@
 //! Real namespaces on the running kernel; skipped, with the reason, where they are not allowed.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use nix::errno::Errno;
+use nix::sys::socket::{setsockopt, sockopt};
 use tcpconform_netns::{LinkSetup, Mac, Namespace, NetnsError, VethEnd, enter_user_namespace, probe_user_namespace};
 
 const MACS: [Mac; 2] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]];
@@ -19,6 +21,7 @@ fn main() {
         |name: &str, test: fn() -> Result<(), Failed>| Trial::test(name, test).with_ignored_flag(allowed.is_err());
     let trials = vec![
         trial("link_carries_both_ip_versions", link_carries_both_ip_versions),
+        trial("a_router_forwards_and_tells_of_what_dies", a_router_forwards_and_tells_of_what_dies),
         trial("sysctls_are_written_and_compared", sysctls_are_written_and_compared),
         trial("run_comes_back_home", run_comes_back_home),
         trial("probe_leaves_the_caller_alone", probe_leaves_the_caller_alone),
@@ -39,6 +42,7 @@ fn pair() -> Result<[Namespace; 2], NetnsError> {
             index: 10 + n as u32,
             addresses: vec![(v4(own), 24), (v6(own.into()), 64)],
             neighbours: vec![(v4(other), MACS[1 - n]), (v6(other.into()), MACS[1 - n])],
+            hosts: Vec::new(),
         })?;
         ends[n].disable_checksum_offload("link0")?;
     }
@@ -59,6 +63,57 @@ fn link_carries_both_ip_versions() -> Result<(), Failed> {
         last.send_to(b"hello", one)?;
         first.set_read_timeout(Some(Duration::from_secs(1)))?;
         assert_eq!(first.recv_from(&mut buffer)?, (5, two));
+    }
+    Ok(())
+}
+
+/// Two hosts that take the router for each other.
+fn a_router_forwards_and_tells_of_what_dies() -> Result<(), Failed> {
+    const ROUTER_MACS: [Mac; 2] = [[2, 0, 0, 0, 0, 3], [2, 0, 0, 0, 0, 4]];
+    let addresses = |host: u8| -> [IpAddr; 2] {
+        [Ipv4Addr::new(192, 0, 2, host).into(), Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, host.into()).into()]
+    };
+    let router = Namespace::new()?;
+    router.forward()?;
+    let hosts = [Namespace::new()?, Namespace::new()?];
+    for n in 0..2 {
+        let (port, index) = (format!("port{n}"), 20 + n as u32);
+        let near = VethEnd { namespace: &router, name: &port, index, mac: ROUTER_MACS[n] };
+        Namespace::create_veth(&near, &VethEnd { namespace: &hosts[n], name: "link0", index: 10, mac: MACS[n] }, 1500)?;
+        let (own, other) = (addresses(n as u8 + 1), addresses(2 - n as u8));
+        hosts[n].set_up_link(&LinkSetup {
+            index: 10,
+            addresses: vec![(own[0], 24), (own[1], 64)],
+            neighbours: other.map(|address| (address, ROUTER_MACS[n])).into(),
+            hosts: Vec::new(),
+        })?;
+        router.set_up_link(&LinkSetup {
+            index,
+            addresses: addresses(n as u8 + 3).map(|address| (address, if address.is_ipv4() { 32 } else { 128 })).into(),
+            neighbours: own.map(|address| (address, MACS[n])).into(),
+            hosts: own.into(),
+        })?;
+    }
+    for version in 0..2 {
+        let [one, two] = [1, 2].map(|host| SocketAddr::new(addresses(host)[version], 1000));
+        let first = hosts[0].run(|| UdpSocket::bind(one))??;
+        let last = hosts[1].run(|| UdpSocket::bind(two))??;
+        first.connect(two)?;
+        last.set_read_timeout(Some(Duration::from_millis(20)))?;
+        let mut buffer = [0; 16];
+        let heard = (0..100).find_map(|_| first.send(b"hello").and_then(|_| last.recv_from(&mut buffer)).ok());
+        assert_eq!(heard, Some((5, one)));
+        if one.is_ipv4() {
+            setsockopt(&first, sockopt::Ipv4RecvErr, &true)?;
+            setsockopt(&first, sockopt::Ipv4Ttl, &1)?;
+        } else {
+            setsockopt(&first, sockopt::Ipv6RecvErr, &true)?;
+            setsockopt(&first, sockopt::Ipv6Ttl, &1)?;
+        }
+        first.set_read_timeout(Some(Duration::from_secs(1)))?;
+        first.send(b"short")?;
+        let died = first.recv(&mut buffer).unwrap_err().raw_os_error().map(Errno::from_raw);
+        assert_eq!(died, Some(Errno::EHOSTUNREACH), "time exceeded, {one}");
     }
     Ok(())
 }

@@ -78,6 +78,7 @@ impl EndpointUnderTest {
             index: DEVICE_INDEX,
             addresses: vec![(local.ip(), prefix(case.ip))],
             neighbours: vec![(remote.ip(), other)],
+            hosts: Vec::new(),
         };
         namespace.set_up_link(&setup).map_err(refused)?;
         let (capture, diag) =
