@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use tcpconform_engine::case::{Endpoint, Topology};
+use tcpconform_engine::case::{Endpoint, Host, Topology};
 use tcpconform_engine::notation::{Bases, display_segment};
 use tcpconform_engine::trace::{CallReturn, Fate, Nanos, Record, Trace, Way, What};
 use tcpconform_engine::wire;
@@ -85,9 +85,9 @@ impl Ladder {
                 }
                 let text = self.segment(from, &seen.packet);
                 let dashes = "-".repeat(WIDTH.saturating_sub(text.chars().count() + 3).max(2));
-                let arrow = match from {
-                    Endpoint::A => format!("{text} {dashes}>"),
-                    Endpoint::B => format!("<{dashes} {text}"),
+                let arrow = match from.host {
+                    Host::A => format!("{text} {dashes}>"),
+                    Host::B => format!("<{dashes} {text}"),
                 };
                 self.line(record, &arrow);
             }
@@ -143,9 +143,9 @@ impl Ladder {
     }
 
     fn side(&mut self, record: &Record, on: Endpoint, text: &str) {
-        match on {
-            Endpoint::A => self.line(record, text),
-            Endpoint::B => self.line(record, &format!("{text:>WIDTH$}")),
+        match on.host {
+            Host::A => self.line(record, text),
+            Host::B => self.line(record, &format!("{text:>WIDTH$}")),
         }
     }
 
@@ -186,9 +186,9 @@ mod tests {
 
     fn packet(from: Endpoint, flags: Flags, seq: u32, ack: u32) -> Vec<u8> {
         let [a, b]: [SocketAddr; 2] = ["10.0.0.1:20000", "10.0.0.2:40000"].map(|text| text.parse().unwrap());
-        let (source, destination) = match from {
-            Endpoint::A => (a, b),
-            Endpoint::B => (b, a),
+        let (source, destination) = match from.host {
+            Host::A => (a, b),
+            Host::B => (b, a),
         };
         let segment = Segment { seq: Seq(seq), ack: Seq(ack), flags, wnd: 502, ..Segment::default() };
         wire::craft(source, destination, &segment, &[], &[])

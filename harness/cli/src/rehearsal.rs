@@ -52,9 +52,9 @@ pub fn rehearse(cases: Vec<Case>) -> Result<Vec<Planned>, Refusal> {
 fn waits(step: &StepKind) -> Duration {
     match step {
         StepKind::Wait(time) => *time,
-        StepKind::Establish
+        StepKind::Establish { .. }
         | StepKind::Call { .. }
-        | StepKind::Inject(_)
+        | StepKind::Inject { .. }
         | StepKind::Expect { .. }
         | StepKind::Await { .. }
         | StepKind::Poll { .. }

@@ -2,6 +2,7 @@
 //!
 //! Owns the types that `load` produces and `play` walks. Refuses to know YAML and time.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub struct Case {
     pub requirements: Vec<String>,
     /// Who sits at the other end.
     pub topology: Topology,
+    /// How many connections there are: one, unless a step speaks of another.
+    pub connections: u8,
     /// IP version.
     pub ip: IpVersion,
     /// Which side opens the connection: whether endpoint `a` connects.
@@ -43,6 +46,24 @@ pub struct Case {
 }
 
 impl Case {
+    /// What is added to a host's port for this connection: the side that connects has a port for each.
+    pub fn port_offset(&self, endpoint: Endpoint) -> u16 {
+        let connects = match self.open {
+            Open::Active => Host::A,
+            Open::Passive => Host::B,
+        };
+        if endpoint.host == connects { u16::from(endpoint.connection) - 1 } else { 0 }
+    }
+
+    /// The endpoints under test, connection by connection.
+    pub fn endpoints(&self) -> impl Iterator<Item = Endpoint> {
+        let hosts = match self.topology {
+            Topology::Crafted => &[Host::A][..],
+            Topology::TwoKernels => &[Host::A, Host::B],
+        };
+        (1..=self.connections).flat_map(move |connection| hosts.iter().map(move |&host| Endpoint { connection, host }))
+    }
+
     /// `id@variant`, or the id alone when there is one variant only.
     pub fn name(&self) -> String {
         if self.variant.is_empty() { self.id.clone() } else { format!("{}@{}", self.id, self.variant) }
@@ -79,32 +100,93 @@ pub enum Open {
     Passive,
 }
 
-/// An endpoint under test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Endpoint {
+/// One of the two hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Host {
     /// The first; the only one with the crafted peer.
     A,
     /// The second, with two kernels.
     B,
 }
 
-impl Endpoint {
+impl Host {
     /// The other one.
-    pub const fn other(self) -> Endpoint {
+    pub const fn other(self) -> Host {
         match self {
-            Endpoint::A => Endpoint::B,
-            Endpoint::B => Endpoint::A,
+            Host::A => Host::B,
+            Host::B => Host::A,
         }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Host::A => "a",
+            Host::B => "b",
+        })
+    }
+}
+
+/// An endpoint under test: one host's end of one connection. Written `a`, `b`, and `a2`, `b2` of a second connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "Cow<'_, str>")]
+pub struct Endpoint {
+    /// Which connection, counted from 1.
+    pub connection: u8,
+    /// Whose end of it.
+    pub host: Host,
+}
+
+impl Endpoint {
+    /// The first host's end of the first connection.
+    pub const A: Endpoint = Endpoint { connection: 1, host: Host::A };
+    /// The second host's.
+    pub const B: Endpoint = Endpoint { connection: 1, host: Host::B };
+    /// The most connections of a case.
+    pub const CONNECTIONS_MAX: u8 = 4;
+
+    /// All that there can be, in order.
+    pub fn all() -> impl Iterator<Item = Endpoint> {
+        (1..=Endpoint::CONNECTIONS_MAX)
+            .flat_map(|connection| [Host::A, Host::B].map(|host| Endpoint { connection, host }))
+    }
+
+    /// The other end of the same connection.
+    pub const fn other(self) -> Endpoint {
+        Endpoint { connection: self.connection, host: self.host.other() }
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Endpoint::A => "a",
-            Endpoint::B => "b",
-        })
+        if self.connection == 1 { self.host.fmt(f) } else { f.pad(&format!("{}{}", self.host, self.connection)) }
+    }
+}
+
+impl From<Endpoint> for String {
+    fn from(endpoint: Endpoint) -> String {
+        endpoint.to_string()
+    }
+}
+
+impl TryFrom<Cow<'_, str>> for Endpoint {
+    type Error = String;
+
+    fn try_from(text: Cow<'_, str>) -> Result<Endpoint, String> {
+        let host = match text.as_bytes().first() {
+            Some(b'a') => Some(Host::A),
+            Some(b'b') => Some(Host::B),
+            Some(_) | None => None,
+        };
+        let connection = match text.get(1..) {
+            Some("") => Some(1),
+            Some(number) => number.parse().ok().filter(|n| (2..=Endpoint::CONNECTIONS_MAX).contains(n)),
+            None => None,
+        };
+        host.zip(connection)
+            .map(|(host, connection)| Endpoint { connection, host })
+            .ok_or_else(|| format!("`{text}` is not an endpoint, as in `a`, `b` or `a2`"))
     }
 }
 
@@ -137,8 +219,11 @@ pub struct Step {
 /// What a step does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepKind {
-    /// Open the connection: both endpoints end in ESTABLISHED, `accept` included.
-    Establish,
+    /// Open a connection: both endpoints end in ESTABLISHED, `accept` included.
+    Establish {
+        /// Which, counted from 1.
+        connection: u8,
+    },
     /// A call on an endpoint's socket.
     Call {
         /// Whose.
@@ -149,7 +234,12 @@ pub enum StepKind {
         background: bool,
     },
     /// The crafted peer sends a segment.
-    Inject(Injection),
+    Inject {
+        /// To whom.
+        to: Endpoint,
+        /// What.
+        injection: Injection,
+    },
     /// Wait until an endpoint emits a segment that fits.
     Expect {
         /// Whose segment.
@@ -181,6 +271,22 @@ pub enum StepKind {
     Wait(Duration),
     /// From now on the middle treats frames that fit so; for the crafted peer there is no middle.
     Relay(RelayRule),
+}
+
+impl StepKind {
+    /// The connection that the step speaks of.
+    pub fn connection(&self) -> Option<u8> {
+        match self {
+            StepKind::Establish { connection } => Some(*connection),
+            StepKind::Call { on: endpoint, .. }
+            | StepKind::Inject { to: endpoint, .. }
+            | StepKind::Expect { from: endpoint, .. }
+            | StepKind::Await { of: endpoint, .. }
+            | StepKind::Poll { on: endpoint, .. }
+            | StepKind::Relay(RelayRule { from: endpoint, .. }) => Some(endpoint.connection),
+            StepKind::Wait(_) => None,
+        }
+    }
 }
 
 /// A call with its descriptors.

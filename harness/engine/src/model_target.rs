@@ -11,7 +11,7 @@ use tcpconform_model::{
     pending, step,
 };
 
-use crate::case::{Case, Endpoint, IpVersion, Operation, OperationCall, RelayRule, Topology};
+use crate::case::{Case, Endpoint, Host, IpVersion, Operation, OperationCall, RelayRule, Topology};
 use crate::judge::event_of;
 use crate::play::{Seen, Target, TargetError, play};
 use crate::relay::Middle;
@@ -63,25 +63,24 @@ struct Stack {
 impl ModelTarget {
     /// A model for each endpoint of the case, with the case's sysctls.
     pub fn new(case: &Case) -> ModelTarget {
-        let names: &[Endpoint] = match case.topology {
-            Topology::Crafted => &[Endpoint::A],
-            Topology::TwoKernels => &[Endpoint::A, Endpoint::B],
-        };
         let address = |name: Endpoint| {
-            let (host, port) = if name == Endpoint::A { (1, 20_000) } else { (2, 40_000) };
+            let (host, port) = match name.host {
+                Host::A => (1, 20_000),
+                Host::B => (2, 40_000),
+            };
             let ip: IpAddr = match case.ip {
                 IpVersion::Ipv4 => Ipv4Addr::new(192, 0, 2, host).into(),
                 IpVersion::Ipv6 => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(host)).into(),
             };
-            SocketAddr::new(ip, port)
+            SocketAddr::new(ip, port + case.port_offset(name))
         };
         let mut sysctls: BTreeMap<String, String> = [("tcp_syn_linear_timeouts", "4"), ("tcp_pingpong_thresh", "1")]
             .map(|(name, value)| (name.to_string(), value.to_string()))
             .into();
         sysctls.extend(case.sysctls.clone());
-        let identities: Vec<EndpointIdentity> = names
-            .iter()
-            .map(|&name| EndpointIdentity {
+        let identities: Vec<EndpointIdentity> = case
+            .endpoints()
+            .map(|name| EndpointIdentity {
                 name,
                 local: address(name),
                 remote: address(name.other()),
@@ -98,7 +97,7 @@ impl ModelTarget {
                 remote: identity.remote,
                 profile: profile.clone(),
                 tcb: Tcb::closed(),
-                iss: if identity.name == Endpoint::A { Seq(1_000_000) } else { Seq(3_000_000_000) },
+                iss: first_iss(identity.name),
                 sent: 0,
                 lingering: None,
             })
@@ -220,6 +219,15 @@ impl ModelTarget {
     }
 }
 
+/// The initial sequence number of an endpoint's first connection.
+fn first_iss(name: Endpoint) -> Seq {
+    let of_host = match name.host {
+        Host::A => Seq(1_000_000),
+        Host::B => Seq(3_000_000_000),
+    };
+    of_host + 10_000_000 * u32::from(name.connection - 1)
+}
+
 /// CONFIG_HZ of the model's stack.
 const HZ: u32 = 250;
 
@@ -270,8 +278,8 @@ impl Target for ModelTarget {
         Ok(Some(Seen { at: entered, what: What::Call(call) }))
     }
 
-    fn inject(&mut self, packet: &[u8]) -> Result<(), TargetError> {
-        self.arrive(Endpoint::A, packet.to_vec())
+    fn inject(&mut self, to: Endpoint, packet: &[u8]) -> Result<(), TargetError> {
+        self.arrive(to, packet.to_vec())
     }
 
     fn sample(&mut self, of: Endpoint, source: Source) -> Result<Seen, TargetError> {

@@ -3,13 +3,13 @@
 //! Owns the meaning of each step kind. Refuses to know what is right (`expect` steps only pace the play) and what the
 //! target is made of.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use tcpconform_model::{Call, CallResult, Errno, Flags, Poll, Segment, State};
 use thiserror::Error;
 
-use crate::case::{Case, Endpoint, Open, Operation, OperationCall, RelayRule, Step, StepKind, Topology};
+use crate::case::{Case, Endpoint, Host, Open, Operation, OperationCall, RelayRule, Step, StepKind, Topology};
 use crate::notation::{Numbers, Pattern};
 use crate::peer::Peer;
 use crate::trace::{
@@ -40,8 +40,8 @@ pub trait Target {
     /// returns.
     fn call(&mut self, on: Endpoint, op: &Operation, background: bool) -> Result<Option<Seen>, TargetError>;
 
-    /// Puts an IP packet on the link towards endpoint `a` (crafted peer only).
-    fn inject(&mut self, packet: &[u8]) -> Result<(), TargetError>;
+    /// Puts an IP packet on the link towards an endpoint (crafted peer only).
+    fn inject(&mut self, to: Endpoint, packet: &[u8]) -> Result<(), TargetError>;
 
     /// Asks the kernel for the state of the endpoint's connection.
     fn sample(&mut self, of: Endpoint, source: Source) -> Result<Seen, TargetError>;
@@ -112,11 +112,10 @@ pub fn play(case: &Case, target: &mut impl Target, progress: &dyn Fn(Progress)) 
         started_unix_ns: target.started_unix_ns(),
         endpoints: endpoints.clone(),
     };
-    let first = &endpoints[0];
     let mut playing = Playing {
-        peer: Peer::new(first.remote, first.local, case.peer),
-        ends: endpoints.iter().map(|e| End::new(e.name)).collect(),
+        ends: endpoints.iter().map(|e| End::new(e, case)).collect(),
         records: Vec::new(),
+        listening: BTreeSet::new(),
         observed: 0,
         step: 0,
         case,
@@ -151,10 +150,11 @@ struct Playing<'a, T: Target> {
     case: &'a Case,
     target: &'a mut T,
     progress: &'a dyn Fn(Progress),
-    peer: Peer,
     ends: Vec<End>,
     /// With the order in which they were observed, for those of the same time.
     records: Vec<(u64, Record)>,
+    /// Hosts that have called `listen`: the listener serves all their connections.
+    listening: BTreeSet<Host>,
     observed: u64,
     step: u32,
 }
@@ -163,6 +163,8 @@ struct Playing<'a, T: Target> {
 struct End {
     name: Endpoint,
     view: View,
+    /// Who plays the other end; of no use between two kernels.
+    peer: Peer,
     /// Segments emitted and not yet taken by an `expect`, with the numbers before each.
     emitted: VecDeque<(Segment, Numbers)>,
     /// The latest sample that says the same as the one recorded before it.
@@ -171,8 +173,15 @@ struct End {
 }
 
 impl End {
-    fn new(name: Endpoint) -> End {
-        End { name, view: View::default(), emitted: VecDeque::new(), repeated: None, last_sample: None }
+    fn new(identity: &EndpointIdentity, case: &Case) -> End {
+        End {
+            name: identity.name,
+            view: View::default(),
+            peer: Peer::new(identity.remote, identity.local, case.peer),
+            emitted: VecDeque::new(),
+            repeated: None,
+            last_sample: None,
+        }
     }
 }
 
@@ -181,15 +190,13 @@ impl<T: Target> Playing<'_, T> {
     fn perform(&mut self, step: &Step) -> Result<bool, TargetError> {
         let since = self.target.now();
         let met = match &step.kind {
-            StepKind::Establish => self.establish(since + OPENING)?,
+            StepKind::Establish { connection } => self.establish(*connection, since + OPENING)?,
             StepKind::Call { on, op, background } => {
                 self.call(*on, op, *background)?;
                 true
             }
-            StepKind::Inject(injection) => {
-                let now = self.target.now();
-                let packet = self.peer.segment(injection, now, &self.ends[0].view);
-                self.inject(&packet)?;
+            StepKind::Inject { to, injection } => {
+                self.inject(*to, |end, now| end.peer.segment(injection, now, &end.view))?;
                 true
             }
             StepKind::Expect { from, pattern, within } => {
@@ -225,60 +232,57 @@ impl<T: Target> Playing<'_, T> {
         Ok(met)
     }
 
-    /// Opens the connection; false when it did not come to that.
-    fn establish(&mut self, until: Nanos) -> Result<bool, TargetError> {
+    /// Opens a connection; false when it did not come to that.
+    fn establish(&mut self, connection: u8, until: Nanos) -> Result<bool, TargetError> {
         let since = self.target.now();
+        let [a, b] = [Host::A, Host::B].map(|host| Endpoint { connection, host });
         let met = match self.case.topology {
-            Topology::Crafted => self.establish_crafted(until)?,
-            Topology::TwoKernels => self.establish_two(until)?,
+            Topology::Crafted => self.establish_crafted(a, until)?,
+            Topology::TwoKernels => self.establish_two(a, b, until)?,
         };
         self.waited(since, met);
         Ok(met)
     }
 
-    fn establish_crafted(&mut self, until: Nanos) -> Result<bool, TargetError> {
-        let a = Endpoint::A;
+    fn establish_crafted(&mut self, a: Endpoint, until: Nanos) -> Result<bool, TargetError> {
         match self.case.open {
             Open::Active => {
                 self.socket_call(a, Call::Connect)?;
                 let mut syn = None;
                 let found = self.wait(until, |playing| {
-                    syn = playing.ends[0].emitted.pop_front().map(|(segment, _)| segment);
+                    syn = playing.end(a).emitted.pop_front().map(|(segment, _)| segment);
                     Ok(syn.is_some_and(|s| s.has(Flags::SYN)))
                 })?;
                 let Some(syn) = syn.filter(|_| found) else { return Ok(false) };
-                let packet = self.peer.opening(Some(&syn), self.target.now(), &self.ends[0].view);
-                self.inject(&packet)?;
+                self.inject(a, |end, now| end.peer.opening(Some(&syn), now, &end.view))?;
                 if !self.wait(until, |playing| Ok(playing.sample(a)? == State::Established))? {
                     return Ok(false);
                 }
-                self.wait(until, |playing| Ok(playing.ends[0].emitted.pop_front().is_some()))?;
+                self.wait(until, |playing| Ok(playing.end(a).emitted.pop_front().is_some()))?;
                 Ok(self.socket_call(a, Call::Connect)? == CallReturn::Value(0))
             }
             Open::Passive => {
-                self.socket_call(a, Call::Listen { backlog: 8 })?;
-                let packet = self.peer.opening(None, self.target.now(), &self.ends[0].view);
-                self.inject(&packet)?;
-                if !self.wait(until, |playing| Ok(playing.ends[0].emitted.pop_front().is_some()))? {
+                self.listen(a)?;
+                self.inject(a, |end, now| end.peer.opening(None, now, &end.view))?;
+                if !self.wait(until, |playing| Ok(playing.end(a).emitted.pop_front().is_some()))? {
                     return Ok(false);
                 }
                 let ack = crate::case::Injection {
                     segment: crate::notation::parse_segment(".").expect("an ACK's notation"),
                     damage: Vec::new(),
                 };
-                let packet = self.peer.segment(&ack, self.target.now(), &self.ends[0].view);
-                self.inject(&packet)?;
+                self.inject(a, |end, now| end.peer.segment(&ack, now, &end.view))?;
                 self.accept(a, until)
             }
         }
     }
 
-    fn establish_two(&mut self, until: Nanos) -> Result<bool, TargetError> {
+    fn establish_two(&mut self, a: Endpoint, b: Endpoint, until: Nanos) -> Result<bool, TargetError> {
         let (connects, listens) = match self.case.open {
-            Open::Active => (Endpoint::A, Endpoint::B),
-            Open::Passive => (Endpoint::B, Endpoint::A),
+            Open::Active => (a, b),
+            Open::Passive => (b, a),
         };
-        self.socket_call(listens, Call::Listen { backlog: 8 })?;
+        self.listen(listens)?;
         self.socket_call(connects, Call::Connect)?;
         if !self.wait(until, |playing| Ok(playing.sample(connects)? == State::Established))? {
             return Ok(false);
@@ -290,6 +294,14 @@ impl<T: Target> Playing<'_, T> {
             end.emitted.clear();
         }
         Ok(true)
+    }
+
+    /// `listen()`, unless the host does already.
+    fn listen(&mut self, on: Endpoint) -> Result<(), TargetError> {
+        if !self.listening.contains(&on.host) {
+            self.socket_call(on, Call::Listen { backlog: 8 })?;
+        }
+        Ok(())
     }
 
     /// `accept()`, again while the kernel is still at the handshake's last ACK.
@@ -323,6 +335,9 @@ impl<T: Target> Playing<'_, T> {
             self.push(seen);
             return Ok(None);
         }
+        if matches!(op.call, OperationCall::Socket(Call::Listen { .. })) {
+            self.listening.insert(on.host);
+        }
         let seen = self.target.call(on, op, background)?;
         let result = match &seen {
             Some(Seen { what: What::Call(call), .. }) => Some(call.result),
@@ -335,8 +350,11 @@ impl<T: Target> Playing<'_, T> {
         Ok(result)
     }
 
-    fn inject(&mut self, packet: &[u8]) -> Result<(), TargetError> {
-        self.target.inject(packet)?;
+    /// The crafted peer of `to` sends the packet that `made` gives.
+    fn inject(&mut self, to: Endpoint, made: impl FnOnce(&mut End, Nanos) -> Vec<u8>) -> Result<(), TargetError> {
+        let now = self.target.now();
+        let packet = made(self.end(to), now);
+        self.target.inject(to, &packet)?;
         self.drain()
     }
 

@@ -101,7 +101,9 @@ fn play_on(testbed: &Arc<Testbed>) -> Result<String, String> {
     target.call(Endpoint::A, &listen, false).map_err(|error| error.to_string())?;
     let own = target.endpoints().remove(0);
     let syn = Segment { flags: Flags::SYN, wnd: 65_535, ..Segment::default() };
-    target.inject(&wire::craft(own.remote, own.local, &syn, &[], &[])).map_err(|error| error.to_string())?;
+    target
+        .inject(Endpoint::A, &wire::craft(own.remote, own.local, &syn, &[], &[]))
+        .map_err(|error| error.to_string())?;
     let until = target.now() + 1_000_000_000;
     while let Some(seen) = target.observe(until).map_err(|error| error.to_string())? {
         let What::Segment(segment) = seen.what else { continue };
@@ -125,6 +127,7 @@ fn empty_case() -> Case {
         claims: Vec::new(),
         requirements: Vec::new(),
         topology: Topology::Crafted,
+        connections: 1,
         ip: IpVersion::Ipv4,
         open: Open::Passive,
         peer: PeerOptions { mss: None, wscale: None, sack: false, timestamps: false, wnd: 65_535 },

@@ -1,4 +1,4 @@
-//! The running kernel as a target: one case's endpoints, watched from outside.
+//! The running kernel as a target: one case's hosts, watched from outside.
 //!
 //! Owns the waiting: on captures, the relay's deliveries, calls in the background and the wish to stop. Refuses to know what a
 //! step is. Everything the kernel does is told with the kernel's own time stamp, so being late to fetch it changes nothing.
@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::prctl;
 use nix::sys::time::TimeSpec;
-use tcpconform_engine::case::{Case, Endpoint, Operation, OperationCall, RelayRule, Topology};
+use tcpconform_engine::case::{Case, Endpoint, Host, Operation, OperationCall, RelayRule, Topology};
 use tcpconform_engine::play::{Seen, Target, TargetError};
 use tcpconform_engine::relay::Middle;
 use tcpconform_engine::trace::{
@@ -22,7 +22,7 @@ use tcpconform_engine::trace::{
 use tcpconform_model::Call;
 
 use crate::clock::Clock;
-use crate::endpoint::{EndpointUnderTest, trouble};
+use crate::host::{HostUnderTest, trouble};
 use crate::mailbox::Mailbox;
 use crate::sockets::{Returned, timed_close};
 use crate::testbed::Testbed;
@@ -36,7 +36,7 @@ const CLOSER_STACK_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct KernelTarget {
     testbed: Arc<Testbed>,
-    endpoints: Vec<EndpointUnderTest>,
+    hosts: Vec<HostUnderTest>,
     middle: Option<Middle>,
     deliveries: BTreeMap<(Nanos, u64), (Endpoint, Vec<u8>)>,
     delivered: u64,
@@ -51,25 +51,26 @@ impl KernelTarget {
     /// `Unsupported` when this kernel lacks a sysctl of the case. Everything made goes when the target is dropped.
     pub fn new(testbed: &Arc<Testbed>, case: &Case) -> Result<KernelTarget, TargetError> {
         let (link, [of_a, of_b]) = testbed.places(case.ip);
-        let mut endpoints = vec![EndpointUnderTest::set_up(testbed, case, Endpoint::A, link, of_a, of_b)?];
+        let mut hosts = vec![HostUnderTest::set_up(testbed, case, Host::A, link, of_a, of_b)?];
         let middle = match case.topology {
             Topology::Crafted => None,
             Topology::TwoKernels => {
-                endpoints.push(EndpointUnderTest::set_up(testbed, case, Endpoint::B, link + 1, of_b, of_a)?);
-                let identities: Vec<EndpointIdentity> = endpoints.iter().map(|e| e.identity().clone()).collect();
+                hosts.push(HostUnderTest::set_up(testbed, case, Host::B, link + 1, of_b, of_a)?);
+                let identities: Vec<EndpointIdentity> =
+                    hosts.iter().flat_map(HostUnderTest::identities).cloned().collect();
                 Some(Middle::new(&identities))
             }
         };
         let mailbox = Arc::new(Mailbox::new().map_err(|errno| TargetError::Failed(format!("eventfd: {errno}")))?);
         let clock = Clock::start();
-        for endpoint in &endpoints {
-            endpoint.watch_transitions(clock, &mailbox);
+        for host in &hosts {
+            host.watch_transitions(clock, &mailbox);
         }
         // Timers of this thread are not put off to save wake-ups.
         let _ = prctl::set_timerslack(1);
         Ok(KernelTarget {
             testbed: Arc::clone(testbed),
-            endpoints,
+            hosts,
             middle,
             deliveries: BTreeMap::new(),
             delivered: 0,
@@ -79,11 +80,11 @@ impl KernelTarget {
         })
     }
 
-    fn endpoint(&mut self, name: Endpoint) -> Result<&mut EndpointUnderTest, TargetError> {
-        self.endpoints
+    fn host(&mut self, of: Endpoint) -> Result<&mut HostUnderTest, TargetError> {
+        self.hosts
             .iter_mut()
-            .find(|endpoint| endpoint.name == name)
-            .ok_or_else(|| TargetError::Failed(format!("there is no endpoint {name} in this topology")))
+            .find(|host| host.name == of.host)
+            .ok_or_else(|| TargetError::Failed(format!("there is no endpoint {of} in this topology")))
     }
 
     /// Fetches everything that has happened, relays what is to be relayed, and fetches what that made happen.
@@ -91,8 +92,8 @@ impl KernelTarget {
         let known = self.pending.len();
         loop {
             let mut more = false;
-            for index in 0..self.endpoints.len() {
-                while let Some(seen) = self.endpoints[index].next_segment(&self.clock)? {
+            for index in 0..self.hosts.len() {
+                while let Some(seen) = self.hosts[index].next_segment(&self.clock)? {
                     more = true;
                     let act = self.relay_segment(&seen);
                     self.pending.push_back(seen);
@@ -134,7 +135,7 @@ impl KernelTarget {
                 break;
             }
             let (to, packet) = first.remove();
-            self.endpoint(to)?.deliver(&packet)?;
+            self.host(to)?.deliver(&packet)?;
             any = true;
         }
         Ok(any)
@@ -149,7 +150,7 @@ impl KernelTarget {
             let mut polled: Vec<PollFd<'_>> = Vec::with_capacity(4);
             polled.push(PollFd::new(self.testbed.stop.as_fd(), PollFlags::POLLIN));
             polled.push(PollFd::new(self.mailbox.as_ref().as_fd(), PollFlags::POLLIN));
-            polled.extend(self.endpoints.iter().map(|e| PollFd::new(e.as_fd(), PollFlags::POLLIN)));
+            polled.extend(self.hosts.iter().map(|host| PollFd::new(host.as_fd(), PollFlags::POLLIN)));
             let timeout = TimeSpec::from_duration(Duration::from_nanos(asleep_until - now));
             return match ppoll(&mut polled, Some(timeout), None) {
                 Ok(_) | Err(Errno::EINTR) => Ok(()),
@@ -165,10 +166,10 @@ impl KernelTarget {
     /// What put the trace in doubt since the last time that it was asked.
     fn doubt(&mut self) -> Option<Seen> {
         let now = self.clock.now();
-        for endpoint in &self.endpoints {
-            let lost = endpoint.lost();
+        for host in &self.hosts {
+            let lost = host.lost();
             if lost > 0 {
-                return Some(trouble(now, format!("the capture on {} lost {lost} frames", endpoint.name)));
+                return Some(trouble(now, format!("the capture on {} lost {lost} frames", host.name)));
             }
         }
         let jump = self.clock.jump_ns()?;
@@ -197,7 +198,10 @@ impl Target for KernelTarget {
     }
 
     fn endpoints(&self) -> Vec<EndpointIdentity> {
-        self.endpoints.iter().map(|endpoint| endpoint.identity().clone()).collect()
+        let mut identities: Vec<EndpointIdentity> =
+            self.hosts.iter().flat_map(HostUnderTest::identities).cloned().collect();
+        identities.sort_by_key(|identity| identity.name);
+        identities
     }
 
     fn started_unix_ns(&self) -> u64 {
@@ -212,11 +216,11 @@ impl Target for KernelTarget {
     fn call(&mut self, on: Endpoint, op: &Operation, background: bool) -> Result<Option<Seen>, TargetError> {
         self.check_stop()?;
         let clock = self.clock;
-        let endpoint = self.endpoint(on)?;
+        let host = self.host(on)?;
         let seen = match op.call {
-            OperationCall::TcpInfo => endpoint.sample(Source::TcpInfo, op.descriptor.as_deref(), &clock)?,
+            OperationCall::TcpInfo => host.sample(on, Source::TcpInfo, op.descriptor.as_deref(), &clock)?,
             OperationCall::Socket(Call::Close) if background => {
-                let socket = endpoint.sockets.take(op)?;
+                let socket = host.sockets(on)?.take(op)?;
                 let (op, mailbox) = (op.clone(), Arc::clone(&self.mailbox));
                 thread::Builder::new()
                     .name("close".into())
@@ -226,9 +230,7 @@ impl Target for KernelTarget {
                 return Ok(None);
             }
             OperationCall::Socket(_) | OperationCall::Handover | OperationCall::Exit | OperationCall::Kill => {
-                let returned = endpoint.sockets.call(op)?;
-                endpoint.called(op.call == OperationCall::Socket(Call::Accept), &returned);
-                Self::call_record(on, op, returned, &clock)
+                Self::call_record(on, op, host.call(on, op)?, &clock)
             }
         };
         if background {
@@ -238,18 +240,18 @@ impl Target for KernelTarget {
         Ok(Some(seen))
     }
 
-    fn inject(&mut self, packet: &[u8]) -> Result<(), TargetError> {
+    fn inject(&mut self, to: Endpoint, packet: &[u8]) -> Result<(), TargetError> {
         if self.middle.is_some() {
             return Err(TargetError::Failed("between two kernels nothing is injected".to_string()));
         }
-        self.endpoint(Endpoint::A)?.deliver(packet)
+        self.host(to)?.deliver(packet)
     }
 
     fn sample(&mut self, of: Endpoint, source: Source) -> Result<Seen, TargetError> {
         // The answer means something else once the link has shown a handshake.
         self.catch_up()?;
         let clock = self.clock;
-        self.endpoint(of)?.sample(source, None, &clock)
+        self.host(of)?.sample(of, source, None, &clock)
     }
 
     fn observe(&mut self, until: Nanos) -> Result<Option<Seen>, TargetError> {

@@ -8,9 +8,10 @@
 compile_error!("tcpconform-live plays on the running Linux kernel; the other crates build anywhere");
 
 mod clock;
+mod connection;
 mod doctor;
-mod endpoint;
 mod flow;
+mod host;
 mod kernel_state;
 mod kernel_target;
 mod mailbox;

@@ -35,7 +35,7 @@ pub(crate) const LISTENER: &str = "listener";
 /// The sockets of one endpoint.
 #[derive(Debug)]
 pub(crate) struct Sockets {
-    namespace: Namespace,
+    namespace: Arc<Namespace>,
     zygote: Arc<Zygote>,
     local: SocketAddr,
     remote: SocketAddr,
@@ -50,6 +50,9 @@ struct Descriptor {
     socket: Socket,
     bound: bool,
 }
+
+/// What `accept()` gives: a socket and the peer's address.
+pub(crate) type Accepted = (Socket, SockAddr);
 
 /// A call that returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +69,12 @@ pub(crate) struct Returned {
 
 impl Sockets {
     /// No sockets yet; they will be made in this namespace, bound to `local`, and connected to `remote`.
-    pub(crate) fn new(namespace: Namespace, zygote: Arc<Zygote>, local: SocketAddr, remote: SocketAddr) -> Sockets {
+    pub(crate) fn new(
+        namespace: Arc<Namespace>,
+        zygote: Arc<Zygote>,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Sockets {
         Sockets {
             namespace,
             zygote,
@@ -125,7 +133,8 @@ impl Sockets {
         match call {
             Call::Listen { backlog } => self.listen(op, backlog),
             Call::Connect => self.connect(op),
-            Call::Accept => self.accept(op),
+            // Reached only where nothing listens.
+            Call::Accept => self.accept(op).map(|(returned, _)| returned),
             Call::Send { len, more } => self.send(op, len, more),
             Call::Receive { len, peek } => self.receive(op, len, peek),
             Call::Shutdown(how) => {
@@ -189,21 +198,39 @@ impl Sockets {
         }))
     }
 
-    fn accept(&mut self, op: &Operation) -> Result<Returned, TargetError> {
+    /// Whether the listener is here.
+    pub(crate) fn listens(&self) -> bool {
+        self.open.contains_key(LISTENER)
+    }
+
+    /// `accept()` on the listener, with what it gave.
+    pub(crate) fn accept(&mut self, op: &Operation) -> Result<(Returned, Option<Accepted>), TargetError> {
         let socket = self.socket(op, &[LISTENER])?;
         let mut accepted = None;
         let returned = timed(|| {
-            accepted = Some(socket.accept_raw()?.0);
+            accepted = Some(socket.accept_raw()?);
             Ok(0)
         });
-        if let Some(socket) = accepted {
+        Ok((returned, accepted))
+    }
+
+    /// Takes what `accept()` gave as the connection's socket.
+    pub(crate) fn adopt(&mut self, op: &Operation, accepted: Option<Accepted>) -> Result<(), TargetError> {
+        if let Some((socket, peer)) = accepted {
+            if peer.as_socket() != Some(self.remote) {
+                let from = peer.as_socket().map_or_else(|| "nobody".to_string(), |address| address.to_string());
+                return Err(failed(&format!(
+                    "accept() gave the connection from {from}, not the one from {}",
+                    self.remote
+                )));
+            }
             socket.set_nonblocking(true).map_err(|error| failed(&format!("fcntl(O_NONBLOCK): {error}")))?;
             socket.set_cloexec(true).map_err(|error| failed(&format!("fcntl(FD_CLOEXEC): {error}")))?;
             let name = op.makes.clone().unwrap_or_else(|| MAIN.to_string());
             self.open.insert(name, Descriptor { socket, bound: true });
             (self.sent, self.received) = (0, 0);
         }
-        Ok(returned)
+        Ok(())
     }
 
     fn send(&mut self, op: &Operation, len: u32, more: bool) -> Result<Returned, TargetError> {

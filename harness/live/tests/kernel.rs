@@ -66,6 +66,7 @@ fn case(topology: Topology, ip: IpVersion) -> Case {
         claims: Vec::new(),
         requirements: Vec::new(),
         topology,
+        connections: 1,
         ip,
         open: Open::Passive,
         peer: PeerOptions { mss: None, wscale: None, sack: false, timestamps: false, wnd: 65_535 },
@@ -120,7 +121,7 @@ impl Hand {
         let identity = self.target.endpoints().remove(0);
         let segment = Segment { seq: self.seq, ack: self.ack, flags, wnd: 65_535, data_len, ..Segment::default() };
         let data: Vec<u8> = (0..data_len).map(|i| wire::stream_byte(self.seq.0 - 1001 + i)).collect();
-        self.target.inject(&wire::craft(identity.remote, identity.local, &segment, &[], &data))
+        self.target.inject(Endpoint::A, &wire::craft(identity.remote, identity.local, &segment, &[], &data))
     }
 
     /// Waits a second at most for something.
@@ -430,7 +431,7 @@ fn bad_calls_are_told() -> Result<(), Failed> {
     }
     assert!(hand.op(operation(Some("child"), None, OperationCall::Kill)).is_err());
     assert!(hand.target.sample(Endpoint::B, Source::SockDiag).is_err());
-    assert!(hand.target.inject(&[0; 2000]).is_err());
+    assert!(hand.target.inject(Endpoint::A, &[0; 2000]).is_err());
     Ok(())
 }
 

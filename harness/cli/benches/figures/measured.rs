@@ -64,9 +64,9 @@ impl<T: Target> Target for Measured<T> {
         self.target.call(on, op, background)
     }
 
-    fn inject(&mut self, packet: &[u8]) -> Result<(), TargetError> {
+    fn inject(&mut self, to: Endpoint, packet: &[u8]) -> Result<(), TargetError> {
         self.injecting = true;
-        self.target.inject(packet)
+        self.target.inject(to, packet)
     }
 
     fn sample(&mut self, of: Endpoint, source: Source) -> Result<Seen, TargetError> {

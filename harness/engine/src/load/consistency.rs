@@ -6,14 +6,13 @@ use tcpconform_model::{Call, State};
 
 use super::context::Context;
 use super::tree::Node;
-use crate::case::{Endpoint, Open, Operation, OperationCall, StepKind, Topology};
+use crate::case::{Endpoint, Host, Open, Operation, OperationCall, StepKind, Topology};
 
 /// What the steps so far have made of the sockets.
 pub(super) struct Sockets {
     topology: Topology,
     open: Open,
-    a: End,
-    b: End,
+    ends: BTreeMap<Endpoint, End>,
     injected: bool,
     waits: bool,
 }
@@ -43,7 +42,7 @@ enum Held {
 
 impl Sockets {
     pub(super) fn new(topology: Topology, open: Open) -> Sockets {
-        Sockets { topology, open, a: End::default(), b: End::default(), injected: false, waits: false }
+        Sockets { topology, open, ends: BTreeMap::new(), injected: false, waits: false }
     }
 
     /// Whether any step so far waits for something.
@@ -57,21 +56,25 @@ impl Sockets {
             StepKind::Call { on, .. } | StepKind::Poll { on, .. } => Some(*on),
             StepKind::Expect { from, .. } => Some(*from),
             StepKind::Await { of, .. } => Some(*of),
-            StepKind::Relay(_) | StepKind::Establish | StepKind::Inject(_) | StepKind::Wait(_) => None,
+            StepKind::Inject { to, .. } => Some(*to),
+            StepKind::Relay(_) | StepKind::Establish { .. } | StepKind::Wait(_) => None,
         };
         self.waits |= matches!(kind, StepKind::Expect { .. } | StepKind::Await { .. } | StepKind::Poll { .. });
-        if endpoint == Some(Endpoint::B) && self.topology == Topology::Crafted {
+        if endpoint.is_some_and(|endpoint| endpoint.host == Host::B) && self.topology == Topology::Crafted {
             context.complain(
                 node,
-                "contradiction: with the crafted peer there is no endpoint `b`",
+                &format!(
+                    "contradiction: with the crafted peer there is no endpoint `{}`",
+                    endpoint.unwrap_or(Endpoint::B)
+                ),
                 "`a`, or `topology: two-kernels`, or this step under `when: {two-kernels: [...]}`",
             );
             return;
         }
         match kind {
-            StepKind::Establish => self.establish(context, node),
+            StepKind::Establish { connection } => self.establish(context, node, *connection),
             StepKind::Call { on, op, .. } => self.call(context, node, *on, op),
-            StepKind::Inject(_) => self.inject(context, node),
+            StepKind::Inject { .. } => self.inject(context, node),
             StepKind::Expect { .. } => self.expect(context, node),
             StepKind::Await { of, state, .. } => self.state(context, node, *of, *state),
             StepKind::Poll { on, .. } => {
@@ -85,22 +88,20 @@ impl Sockets {
     }
 
     fn end(&mut self, endpoint: Endpoint) -> &mut End {
-        match endpoint {
-            Endpoint::A => &mut self.a,
-            Endpoint::B => &mut self.b,
-        }
+        self.ends.entry(endpoint).or_default()
     }
 
-    fn establish(&mut self, context: &Context<'_, '_>, node: &Node) {
-        if self.a.opening != Opening::Not || self.b.opening != Opening::Not {
+    fn establish(&mut self, context: &Context<'_, '_>, node: &Node, connection: u8) {
+        let [a, b] = [Host::A, Host::B].map(|host| Endpoint { connection, host });
+        if self.end(a).opening != Opening::Not || self.end(b).opening != Opening::Not {
             context.complain(
                 node,
                 "contradiction: the connection is open already, or being opened",
                 "one `establish`, before any connect() or listen(), or none",
             );
         }
-        self.a.opening = Opening::Connected;
-        self.b.opening = Opening::Connected;
+        self.end(a).opening = Opening::Connected;
+        self.end(b).opening = Opening::Connected;
     }
 
     fn inject(&mut self, context: &Context<'_, '_>, node: &Node) {
@@ -125,7 +126,7 @@ impl Sockets {
     }
 
     fn expect(&mut self, context: &Context<'_, '_>, node: &Node) {
-        if self.a.opening == Opening::Not && self.b.opening == Opening::Not && !self.injected {
+        if self.ends.values().all(|end| end.opening == Opening::Not) && !self.injected {
             context.complain(
                 node,
                 "nothing has been done that a segment could answer",
@@ -211,9 +212,10 @@ impl Sockets {
 
     /// Whether the call makes sense where the opening stands; notes what it opens.
     fn fits_opening(&mut self, context: &Context<'_, '_>, node: &Node, on: Endpoint, call: OperationCall) -> bool {
-        let connects = self.open == Open::Active && on == Endpoint::A
-            || self.topology == Topology::TwoKernels && self.open == Open::Passive && on == Endpoint::B;
+        let connects = self.open == Open::Active && on.host == Host::A
+            || self.topology == Topology::TwoKernels && self.open == Open::Passive && on.host == Host::B;
         let both_connect = self.topology == Topology::TwoKernels;
+        let host_listens = self.ends.iter().any(|(e, end)| e.host == on.host && end.opening == Opening::Listening);
         let end = self.end(on);
         match call {
             OperationCall::Socket(Call::Connect) => {
@@ -245,7 +247,7 @@ impl Sockets {
                     return false;
                 }
                 if connects {
-                    let expected = if on == Endpoint::A {
+                    let expected = if on.host == Host::A {
                         "`open: passive`, or connect()"
                     } else {
                         "`open: active`, or connect()"
@@ -256,7 +258,7 @@ impl Sockets {
                 true
             }
             OperationCall::Socket(Call::Accept) => {
-                if end.opening != Opening::Listening {
+                if !host_listens {
                     context.complain(
                         node,
                         &format!("contradiction: the socket of `{on}` does not listen"),
@@ -265,6 +267,8 @@ impl Sockets {
                     end.opening = Opening::Listening;
                     return false;
                 }
+                // Another connection takes what the host's one listener has.
+                end.opening = Opening::Listening;
                 true
             }
             OperationCall::Socket(Call::SetOption(_) | Call::GetOption(_)) => true,

@@ -138,17 +138,6 @@ impl Context<'_, '_> {
     pub(super) fn duration(&self, node: &Node, text: &str) -> Option<Duration> {
         self.parse(node, text, |text| parse_duration(text).map_err(|message| whole(text, message, DURATION_EXPECTED)))
     }
-
-    /// One of a few names.
-    pub(super) fn one_of<T: Copy>(&self, node: &Node, text: &str, what: &str, names: &[(&str, T)]) -> Option<T> {
-        self.parse(node, text, |text| match names.iter().find(|(name, _)| *name == text) {
-            Some((_, value)) => Ok(*value),
-            None => {
-                let list: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-                Err(whole(text, format!("unknown {what} `{text}`"), &crate::diagnostic::one_of(text, list)))
-            }
-        })
-    }
 }
 
 /// A complaint about all of a text.

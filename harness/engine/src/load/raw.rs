@@ -37,8 +37,16 @@ pub(super) struct RawPeer {
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RawStep {
     Establish,
+    /// Another connection than the first.
+    EstablishOn(Text),
     A(Text),
     B(Text),
+    A2(Text),
+    B2(Text),
+    A3(Text),
+    B3(Text),
+    A4(Text),
+    B4(Text),
     Expect(Short<RawExpect>),
     Inject(Short<RawInject>),
     State(Short<RawState>),
@@ -64,6 +72,7 @@ pub(super) struct RawExpect {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawInject {
     pub(super) segment: Text,
+    pub(super) to: Option<Text>,
     #[serde(default)]
     pub(super) damage: Vec<RawDamage>,
 }
@@ -237,7 +246,7 @@ macro_rules! from_text {
 
 from_text! {
     RawExpect { segment, from, within }
-    RawInject { segment, damage }
+    RawInject { segment, to, damage }
     RawState { is, of, within }
     RawPoll { events, on, within }
     RawFrames { frames, from, times }

@@ -64,6 +64,7 @@ pub(super) fn resolve(id: &str, raw: &RawCase, tree: &Node, complaints: &mut Com
             claims: claims.clone(),
             requirements: requirements.clone(),
             topology: topology(&choices),
+            connections: 1,
             ip: ip(&choices),
             open: if chosen(&choices, "passive") { Open::Passive } else { Open::Active },
             peer: PeerOptions { mss: None, wscale: None, sack: false, timestamps: false, wnd: 0 },
@@ -96,6 +97,7 @@ fn variant(mut case: Case, raw: &RawCase, tree: &Node, context: &Context<'_, '_>
     let mut steps = Steps { context, axes, sockets: &mut sockets, steps: Vec::new() };
     steps.add_all(&raw.steps, tree.get("steps"));
     case.steps = steps.steps;
+    case.connections = case.steps.iter().filter_map(|step| step.kind.connection()).max().unwrap_or(1);
     let node = tree.entry("steps").map_or(tree, |(key, _)| key);
     // A step that is wrong may be the one that waits.
     if !context.complaints.none() {

@@ -1,5 +1,6 @@
 //! Steps: each with its place, its texts parsed, in the order in which they are played.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tcpconform_model::State;
@@ -18,7 +19,6 @@ use crate::notation::{NotationError, parse_operation, parse_pattern, parse_poll,
 const WITHIN_DEFAULT: Duration = Duration::from_secs(1);
 const TIMES_MAX: u64 = 1_000_000;
 const COPIES_MAX: u64 = 100;
-const ENDPOINTS: [(&str, Endpoint); 2] = [("a", Endpoint::A), ("b", Endpoint::B)];
 
 /// How many steps there are, those of all branches counted.
 pub(super) fn count_steps(raw: &[RawStep]) -> usize {
@@ -26,8 +26,15 @@ pub(super) fn count_steps(raw: &[RawStep]) -> usize {
         .map(|step| match step {
             RawStep::When(branches) => branches.0.iter().map(|(_, steps)| 1 + count_steps(steps)).sum(),
             RawStep::Establish
+            | RawStep::EstablishOn(_)
             | RawStep::A(_)
             | RawStep::B(_)
+            | RawStep::A2(_)
+            | RawStep::B2(_)
+            | RawStep::A3(_)
+            | RawStep::B3(_)
+            | RawStep::A4(_)
+            | RawStep::B4(_)
             | RawStep::Expect(_)
             | RawStep::Inject(_)
             | RawStep::State(_)
@@ -93,9 +100,19 @@ impl Steps<'_, '_, '_> {
 
     fn kind(&self, raw: &RawStep, node: &Node) -> Option<StepKind> {
         match raw {
-            RawStep::Establish => Some(StepKind::Establish),
-            RawStep::A(text) => self.call(Endpoint::A, text, node.get("a")),
-            RawStep::B(text) => self.call(Endpoint::B, text, node.get("b")),
+            RawStep::Establish => Some(StepKind::Establish { connection: 1 }),
+            RawStep::EstablishOn(text) => {
+                let endpoint = self.context.parse(node.get("establish-on"), &text.0, parse_endpoint)?;
+                Some(StepKind::Establish { connection: endpoint.connection })
+            }
+            RawStep::A(text) => self.call("a", text, node),
+            RawStep::B(text) => self.call("b", text, node),
+            RawStep::A2(text) => self.call("a2", text, node),
+            RawStep::B2(text) => self.call("b2", text, node),
+            RawStep::A3(text) => self.call("a3", text, node),
+            RawStep::B3(text) => self.call("b3", text, node),
+            RawStep::A4(text) => self.call("a4", text, node),
+            RawStep::B4(text) => self.call("b4", text, node),
             RawStep::Expect(raw) => {
                 let (raw, node) = (&raw.0, node.get("expect"));
                 let pattern = self.context.parse(node.get("segment"), &raw.segment.0, parse_pattern);
@@ -106,7 +123,8 @@ impl Steps<'_, '_, '_> {
                 let (raw, node) = (&raw.0, node.get("inject"));
                 let segment = self.context.parse(node.get("segment"), &raw.segment.0, parse_segment);
                 let damage = self.damage(&raw.damage, node.get("damage"));
-                Some(StepKind::Inject(Injection { segment: segment?, damage: damage? }))
+                let to = self.endpoint(&raw.to, node, "to");
+                Some(StepKind::Inject { to: to?, injection: Injection { segment: segment?, damage: damage? } })
             }
             RawStep::State(raw) => {
                 let (raw, node) = (&raw.0, node.get("state"));
@@ -159,7 +177,9 @@ impl Steps<'_, '_, '_> {
         }
     }
 
-    fn call(&self, on: Endpoint, text: &Text, node: &Node) -> Option<StepKind> {
+    fn call(&self, key: &str, text: &Text, node: &Node) -> Option<StepKind> {
+        let node = node.get(key);
+        let on = self.context.parse(node, key, parse_endpoint)?;
         let (op, background) = self.context.parse(node, &text.0, parse_call)?;
         Some(StepKind::Call { on, op, background })
     }
@@ -184,7 +204,7 @@ impl Steps<'_, '_, '_> {
     fn endpoint(&self, text: &Option<Text>, node: &Node, key: &str) -> Option<Endpoint> {
         match text {
             None => Some(Endpoint::A),
-            Some(text) => self.context.one_of(node.get(key), &text.0, "endpoint", &ENDPOINTS),
+            Some(text) => self.context.parse(node.get(key), &text.0, parse_endpoint),
         }
     }
 
@@ -226,6 +246,14 @@ fn parse_call(text: &str) -> Result<(Operation, bool), NotationError> {
     }
 }
 
+/// An endpoint, as in `a` or `b2`.
+pub(super) fn parse_endpoint(text: &str) -> Result<Endpoint, NotationError> {
+    Endpoint::try_from(Cow::Borrowed(text)).map_err(|_| {
+        let names: Vec<String> = Endpoint::all().map(|endpoint| endpoint.to_string()).collect();
+        whole(text, format!("unknown endpoint `{text}`"), &one_of(text, names.iter().map(String::as_str)))
+    })
+}
+
 fn parse_state(text: &str) -> Result<State, NotationError> {
     State::from_name(text)
         .ok_or_else(|| whole(text, format!("unknown state `{text}`"), &one_of(text, State::ALL.map(State::name))))
@@ -244,19 +272,19 @@ fn parse_times(text: &str) -> Result<Option<u32>, NotationError> {
 
 /// The step in one line; what a step does when it says nothing else is left out.
 fn text(kind: &StepKind) -> String {
-    let by = |word: &str, endpoint: Endpoint| match endpoint {
-        Endpoint::A => String::new(),
-        Endpoint::B => format!(" {word} b"),
+    let by = |word: &str, endpoint: Endpoint| {
+        if endpoint == Endpoint::A { String::new() } else { format!(" {word} {endpoint}") }
     };
     let within = |duration: Duration| {
         if duration == WITHIN_DEFAULT { String::new() } else { format!(" within {duration:?}") }
     };
     match kind {
-        StepKind::Establish => "establish".into(),
+        StepKind::Establish { connection: 1 } => "establish".into(),
+        StepKind::Establish { connection } => format!("establish-on a{connection}"),
         StepKind::Call { on, op, background } => format!("{on}: {op}{}", if *background { " &" } else { "" }),
-        StepKind::Inject(injection) => {
+        StepKind::Inject { to, injection } => {
             let damage: String = injection.damage.iter().map(|damage| format!(", {}", damage_text(*damage))).collect();
-            format!("inject {}{damage}", injection.segment)
+            format!("inject {}{}{damage}", injection.segment, by("to", *to))
         }
         StepKind::Expect { from, pattern, within: time } => {
             format!("expect {pattern}{}{}", by("from", *from), within(*time))

@@ -17,6 +17,7 @@ fn case(id: &str, purpose: &str) -> Case {
         claims: vec!["T01".into()],
         requirements: Vec::new(),
         topology: Topology::Crafted,
+        connections: 1,
         ip: IpVersion::Ipv4,
         open: Open::Active,
         peer: PeerOptions { mss: None, wscale: None, sack: false, timestamps: false, wnd: 1 },

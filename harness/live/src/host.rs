@@ -1,69 +1,59 @@
-//! One endpoint under test: its namespace, its link, and what is seen of it.
+//! One host under test: its namespace, its link, its ends of the connections, and what is seen of them.
 //!
-//! Owns set-up and tear-down of the endpoint and the capture of its link. Refuses to know the other endpoint.
+//! Owns set-up and tear-down of the host and the capture of its link. Refuses to know the other host.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use tcpconform_engine::case::{Case, Endpoint, IpVersion};
+use tcpconform_engine::case::{Case, Endpoint, Host, IpVersion, Operation, OperationCall};
 use tcpconform_engine::play::{Seen, TargetError};
 use tcpconform_engine::trace::{EndpointIdentity, Nanos, Sample, SegmentSeen, Source, Trouble, Way, What};
-use tcpconform_engine::wire;
-use tcpconform_model::{Flags, Segment, Seq, State};
+use tcpconform_model::{Call, State};
 use tcpconform_netns::{LinkSetup, Mac, Namespace, NetnsError, VethEnd};
 
 use crate::clock::{Clock, realtime_ns};
+use crate::connection::Connection;
 use crate::flow::{ETHERNET, ip_packet, way};
 use crate::mailbox::Mailbox;
 use crate::packet_socket::CaptureSocket;
 use crate::sock_diag::{DiagSocket, Diagnosis};
-use crate::sockets::{Returned, Sockets};
+use crate::sockets::{LISTENER, Returned, Sockets};
 use crate::testbed::{Testbed, prefix};
 use crate::tracepoint::Watch;
 
-/// The name and index of the link in an endpoint's namespace.
+/// The name and index of the link in a host's namespace.
 const DEVICE: &str = "link0";
 const DEVICE_INDEX: u32 = 10;
-/// Addresses of the two endpoints; the tester's ends have a third, so that the kernel drops there what is for an endpoint.
+/// Addresses of the two hosts; the tester's ends have a third, so that the kernel drops there what is for a host.
 const MACS: [Mac; 2] = [[2, 0, 0, 0, 0, 0xa], [2, 0, 0, 0, 0, 0xb]];
 const TESTER_MAC: Mac = [2, 0, 0, 0, 0, 0xf];
 
-/// An endpoint under test.
+/// A host under test.
 #[derive(Debug)]
-pub(crate) struct EndpointUnderTest {
-    pub(crate) name: Endpoint,
-    pub(crate) sockets: Sockets,
-    identity: EndpointIdentity,
+pub(crate) struct HostUnderTest {
+    pub(crate) name: Host,
+    /// In the order of their numbers.
+    connections: Vec<Connection>,
+    mtu: u32,
     testbed: Arc<Testbed>,
     capture: Option<CaptureSocket>,
     diag: DiagSocket,
     tester_link: u32,
     header: [u8; ETHERNET],
     buffer: Vec<u8>,
-    handshake: Handshake,
 }
 
-/// How far the handshake of a passive open has come, as the link shows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Handshake {
-    iss: Option<Seq>,
-    /// The kernel had a connection of its own, apart from the listener.
-    done: bool,
-    /// RCV.NXT of the kernel's latest segment.
-    rcv_nxt: Seq,
-}
-
-impl EndpointUnderTest {
+impl HostUnderTest {
     /// Makes the namespace, the link to the tester, and the sockets that observe.
     pub(crate) fn set_up(
         testbed: &Arc<Testbed>,
         case: &Case,
-        name: Endpoint,
+        name: Host,
         tester_link: u32,
         local: SocketAddr,
         remote: SocketAddr,
-    ) -> Result<EndpointUnderTest, TargetError> {
+    ) -> Result<HostUnderTest, TargetError> {
         let namespace = Namespace::new().map_err(refused)?;
         let sysctls = testbed.sysctls.set_up(&namespace, &case.sysctls).map_err(refused)?;
         let (own, other) = (mac(name), mac(name.other()));
@@ -93,46 +83,85 @@ impl EndpointUnderTest {
             IpVersion::Ipv4 => &[0x08, 0x00],
             IpVersion::Ipv6 => &[0x86, 0xdd],
         });
-        Ok(EndpointUnderTest {
+        let namespace = Arc::new(namespace);
+        let connections = case.endpoints().filter(|endpoint| endpoint.host == name).map(|name| {
+            let at_port = |mut address: SocketAddr, of: Endpoint| {
+                address.set_port(address.port() + case.port_offset(of));
+                address
+            };
+            let (local, remote) = (at_port(local, name), at_port(remote, name.other()));
+            let identity = EndpointIdentity { name, local, remote, mtu: case.mtu, sysctls: sysctls.clone() };
+            Connection::new(identity, Sockets::new(Arc::clone(&namespace), Arc::clone(&testbed.zygote), local, remote))
+        });
+        Ok(HostUnderTest {
             name,
-            sockets: Sockets::new(namespace, Arc::clone(&testbed.zygote), local, remote),
-            identity: EndpointIdentity { name, local, remote, mtu: case.mtu, sysctls },
+            connections: connections.collect(),
+            mtu: case.mtu,
             testbed: Arc::clone(testbed),
             capture: Some(capture),
             diag,
             tester_link,
             header,
             buffer: vec![0; case.mtu as usize + ETHERNET],
-            handshake: Handshake::default(),
         })
     }
 
-    pub(crate) fn identity(&self) -> &EndpointIdentity {
-        &self.identity
+    /// Its ends of the connections.
+    pub(crate) fn identities(&self) -> impl Iterator<Item = &EndpointIdentity> {
+        self.connections.iter().map(|connection| &connection.identity)
     }
 
-    /// From now on the tracepoint's transitions of this endpoint go to the mailbox.
+    /// From now on the tracepoint's transitions of this host's connections go to the mailbox.
     pub(crate) fn watch_transitions(&self, clock: Clock, mailbox: &Arc<Mailbox>) {
         if let Ok(tracepoint) = &self.testbed.tracepoint {
-            let watch = Watch { endpoint: self.name, clock, mailbox: Arc::clone(mailbox) };
-            tracepoint.watch(self.identity.local, self.identity.remote, watch);
+            for connection in &self.connections {
+                let (local, remote) = connection.addresses();
+                let watch = Watch { endpoint: connection.identity.name, clock, mailbox: Arc::clone(mailbox) };
+                tracepoint.watch(local, remote, watch);
+            }
         }
     }
 
-    /// Puts an IP packet on the link towards the endpoint.
+    /// Makes a call in the foreground. Every connection of the host is accepted from its one listener.
+    pub(crate) fn call(&mut self, on: Endpoint, op: &Operation) -> Result<Returned, TargetError> {
+        let on_listener = op.call == OperationCall::Socket(Call::Accept) || op.descriptor.as_deref() == Some(LISTENER);
+        let holder = self.connections.iter().position(|connection| connection.sockets.listens());
+        let index = self.index(on)?;
+        let returned = match holder.filter(|_| on_listener) {
+            Some(holder) if op.call == OperationCall::Socket(Call::Accept) => {
+                let (returned, accepted) = self.connections[holder].sockets.accept(op)?;
+                self.connections[index].sockets.adopt(op, accepted)?;
+                returned
+            }
+            Some(holder) => self.connections[holder].sockets.call(op)?,
+            None => self.connections[index].sockets.call(op)?,
+        };
+        self.connections[index].called(op.call == OperationCall::Socket(Call::Accept), &returned);
+        Ok(returned)
+    }
+
+    /// The sockets of a connection.
+    pub(crate) fn sockets(&mut self, of: Endpoint) -> Result<&mut Sockets, TargetError> {
+        let index = self.index(of)?;
+        Ok(&mut self.connections[index].sockets)
+    }
+
+    fn index(&self, of: Endpoint) -> Result<usize, TargetError> {
+        self.connections
+            .iter()
+            .position(|connection| connection.identity.name == of)
+            .ok_or_else(|| failed(format!("there is no endpoint {of} in this case")))
+    }
+
+    /// Puts an IP packet on the link towards the host.
     pub(crate) fn deliver(&self, packet: &[u8]) -> Result<(), TargetError> {
         let frame = [&self.header[..], packet].concat();
         self.testbed.injection.send(self.tester_link, &frame).map_err(|error| {
-            failed(format!(
-                "injecting {} bytes on the link of {}, MTU {}: {error}",
-                packet.len(),
-                self.name,
-                self.identity.mtu
-            ))
+            failed(format!("injecting {} bytes on the link of {}, MTU {}: {error}", packet.len(), self.name, self.mtu))
         })
     }
 
-    /// The next segment of the connection that crossed the link; `None` when there is none yet.
+    /// The next segment of a connection that crossed the link; `None` when there is none yet.
     pub(crate) fn next_segment(&mut self, clock: &Clock) -> Result<Option<Seen>, TargetError> {
         let Some(capture) = &self.capture else { return Ok(None) };
         loop {
@@ -142,47 +171,48 @@ impl EndpointUnderTest {
             let Some(captured) = captured else { return Ok(None) };
             let at = captured.stamp_unix_ns.map_or_else(|| clock.now(), |stamp| clock.at(stamp));
             if captured.len > self.buffer.len() {
-                let text = format!("a frame of {} bytes on a link with MTU {}", captured.len, self.identity.mtu);
+                let text = format!("a frame of {} bytes on a link with MTU {}", captured.len, self.mtu);
                 return Ok(Some(trouble(at, text)));
             }
             let Some(packet) = ip_packet(&self.buffer[..captured.len]) else { continue };
             let expected = if captured.outgoing { Way::Out } else { Way::In };
-            if way(packet, self.identity.local, self.identity.remote) != Some(expected) {
-                continue;
-            }
-            let packet = packet.to_vec();
-            if let Ok(parsed) = wire::parse(&packet) {
-                self.handshake.see(expected, &parsed.segment);
-            }
-            return Ok(Some(Seen { at, what: What::Segment(SegmentSeen { on: self.name, way: expected, packet }) }));
+            let connection = self.connections.iter_mut().find(|connection| {
+                let (local, remote) = connection.addresses();
+                way(packet, local, remote) == Some(expected)
+            });
+            let Some(connection) = connection else { continue };
+            connection.see(expected, packet);
+            let segment = SegmentSeen { on: connection.identity.name, way: expected, packet: packet.to_vec() };
+            return Ok(Some(Seen { at, what: What::Segment(segment) }));
         }
     }
 
     /// Asks for the state. Everything on the link is to be fetched before.
     pub(crate) fn sample(
         &mut self,
+        of: Endpoint,
         source: Source,
         descriptor: Option<&str>,
         clock: &Clock,
     ) -> Result<Seen, TargetError> {
+        let index = self.index(of)?;
+        let connection = &mut self.connections[index];
         let (entered, left, diagnosis) = match source {
             Source::SockDiag => {
                 let entered = realtime_ns();
-                let found = self
-                    .diag
-                    .look_up(self.identity.local, self.identity.remote)
-                    .map_err(|error| failed(format!("sock_diag: {error}")))?;
-                (entered, realtime_ns(), self.of_connection(found))
+                let (local, remote) = connection.addresses();
+                let found = self.diag.look_up(local, remote).map_err(|error| failed(format!("sock_diag: {error}")))?;
+                (entered, realtime_ns(), connection.of_connection(found))
             }
             Source::TcpInfo => {
-                let (entered, left, state) = self.sockets.tcp_info(descriptor)?;
+                let (entered, left, state) = connection.sockets.tcp_info(descriptor)?;
                 (entered, left, Some(Diagnosis { state, timer: None, receive_queue: None, send_queue: None }))
             }
         };
         let diagnosis =
             diagnosis.unwrap_or(Diagnosis { state: State::Closed, timer: None, receive_queue: None, send_queue: None });
         let sample = Sample {
-            on: self.name,
+            on: of,
             source,
             until: clock.at(left),
             state: diagnosis.state,
@@ -193,81 +223,38 @@ impl EndpointUnderTest {
         Ok(Seen { at: clock.at(entered), what: What::Sample(sample) })
     }
 
-    /// Takes note of a call: `accept` proves a connection.
-    pub(crate) fn called(&mut self, accepted: bool, returned: &Returned) {
-        if accepted && matches!(returned.result, tcpconform_engine::trace::CallReturn::Value(_)) {
-            self.handshake.done = true;
-        }
-    }
-
     /// Frames that the capture lost since the last time it was asked.
     pub(crate) fn lost(&self) -> u32 {
         self.capture.as_ref().and_then(|capture| capture.lost().ok()).unwrap_or(0)
     }
-
-    /// What a lookup's answer says of the connection. While a listener is open the kernel answers with it for a connection that
-    /// does not exist. Until the handshake is done that is the RFC's LISTEN, also after a request was reset (RFC 9293 section
-    /// 3.10.7.4: a passive OPEN returns to LISTEN); afterwards the connection is what is asked for, and it is gone.
-    fn of_connection(&mut self, found: Option<Diagnosis>) -> Option<Diagnosis> {
-        let found = found?;
-        if found.state == State::Listen {
-            return (!self.handshake.done).then_some(found);
-        }
-        // A SYN in TIME-WAIT starts another handshake.
-        self.handshake.done = !matches!(found.state, State::SynReceived | State::SynSent);
-        Some(found)
-    }
-
-    /// Makes the kernel forget an orphan, which would keep the namespace alive until it gives up.
-    fn bury(&self) {
-        let (local, remote) = (self.identity.local, self.identity.remote);
-        if self.diag.destroy(local, remote).is_ok() {
-            return;
-        }
-        // Without CONFIG_INET_DIAG_DESTROY: a RST at RCV.NXT ends it from the outside (RFC 5961 section 3.2).
-        let reset = Segment { seq: self.handshake.rcv_nxt, flags: Flags::RST, ..Segment::default() };
-        let _ = self.deliver(&wire::craft(remote, local, &reset, &[], &[]));
-    }
 }
 
-impl Drop for EndpointUnderTest {
+impl Drop for HostUnderTest {
     fn drop(&mut self) {
         if let Ok(tracepoint) = &self.testbed.tracepoint {
-            tracepoint.forget(self.identity.local, self.identity.remote);
+            for connection in &self.connections {
+                let (local, remote) = connection.addresses();
+                tracepoint.forget(local, remote);
+            }
         }
-        self.sockets.close_all();
-        self.bury();
+        for connection in &mut self.connections {
+            connection.sockets.close_all();
+        }
+        for connection in &self.connections {
+            if let Some(reset) = connection.bury(&self.diag) {
+                let _ = self.deliver(&reset);
+            }
+        }
         if let Some(capture) = self.capture.take() {
             self.testbed.reaper.close(capture.into_descriptor());
         }
     }
 }
 
-impl AsFd for EndpointUnderTest {
+impl AsFd for HostUnderTest {
     /// The capture.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.capture.as_ref().expect("taken by drop only").as_fd()
-    }
-}
-
-impl Handshake {
-    fn see(&mut self, way: Way, segment: &Segment) {
-        match way {
-            Way::Out => {
-                if segment.has(Flags::SYN | Flags::ACK) {
-                    self.iss = Some(segment.seq);
-                }
-                if segment.has(Flags::ACK) {
-                    self.rcv_nxt = segment.ack;
-                }
-            }
-            Way::In => {
-                let acknowledges = segment.has(Flags::ACK) && self.iss.is_some_and(|iss| segment.ack.after(iss));
-                if acknowledges && !segment.has(Flags::RST) && !segment.has(Flags::SYN) {
-                    self.done = true;
-                }
-            }
-        }
     }
 }
 
@@ -276,10 +263,10 @@ pub(crate) fn trouble(at: Nanos, text: String) -> Seen {
     Seen { at, what: What::Trouble(Trouble { text }) }
 }
 
-fn mac(of: Endpoint) -> Mac {
+fn mac(of: Host) -> Mac {
     match of {
-        Endpoint::A => MACS[0],
-        Endpoint::B => MACS[1],
+        Host::A => MACS[0],
+        Host::B => MACS[1],
     }
 }
 
