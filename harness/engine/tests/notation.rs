@@ -74,7 +74,7 @@ fn socket_option() -> impl Strategy<Value = SocketOption> {
         any::<bool>().prop_map(SocketOption::NoDelay),
         any::<bool>().prop_map(SocketOption::Cork),
         any::<bool>().prop_map(SocketOption::QuickAck),
-        (0..100_000u32).prop_map(SocketOption::UserTimeout),
+        (-5..100_000i32).prop_map(SocketOption::UserTimeout),
         (0..100_000u32).prop_map(SocketOption::KeepIdle),
         (0..100_000u32).prop_map(SocketOption::ReceiveBuffer),
     ]

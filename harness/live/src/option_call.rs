@@ -18,14 +18,13 @@ pub(crate) fn set_option(socket: &Socket, option: SocketOption) -> io::Result<()
         SocketOption::Linger(seconds) => {
             return set_bytes(socket.as_fd(), SOL_SOCKET, libc::SO_LINGER, &linger(seconds));
         }
-        SocketOption::Linger2(seconds) => seconds,
+        SocketOption::Linger2(number) | SocketOption::UserTimeout(number) => number,
         SocketOption::NoDelay(on)
         | SocketOption::QuickAck(on)
         | SocketOption::Cork(on)
         | SocketOption::KeepAlive(on)
         | SocketOption::ReuseAddr(on) => i32::from(on),
-        SocketOption::UserTimeout(number)
-        | SocketOption::KeepIdle(number)
+        SocketOption::KeepIdle(number)
         | SocketOption::KeepInterval(number)
         | SocketOption::KeepCount(number)
         | SocketOption::ReceiveBuffer(number)

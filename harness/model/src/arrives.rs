@@ -226,10 +226,6 @@ fn fifth_check_ack<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
             w.fired(&rules::ACK_FIN_WAIT_1);
             w.t.enter(State::FinWait2);
             w.t.user.write_shut = true;
-            if w.t.user.closing_until.is_some() {
-                // The lingering close wakes up and goes on.
-                w.t.user.closing_until = Some(Span::new(w.at.lo, w.at.hi + w.p.scheduling_ns));
-            }
             if !w.t.user.orphan {
                 w.fired(&rules::FIN_WAIT_2_OWNED);
             }

@@ -69,7 +69,7 @@ pub enum SocketOption {
     /// `TCP_CORK`
     Cork(bool),
     /// `TCP_USER_TIMEOUT`, milliseconds.
-    UserTimeout(u32),
+    UserTimeout(i32),
     /// `SO_KEEPALIVE`
     KeepAlive(bool),
     /// `TCP_KEEPIDLE`, seconds.

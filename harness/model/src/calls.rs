@@ -273,14 +273,19 @@ fn close(mut w: Work<'_>, lingers: bool) -> Work<'_> {
         return w.returns(OK);
     }
     queue_fin(&mut w);
-    let waits = matches!(w.t.state, State::FinWait1 | State::Closing | State::LastAck);
-    if let Some(seconds) = w.t.user.linger_s.filter(|_| lingers && waits) {
+    if let Some(seconds) = w.t.user.linger_s.filter(|_| lingers && close_waits_in(w.t.state)) {
         let timeout = w.timer(Ticks::exactly(w.p.ticks_of_s(u64::from(seconds))));
         w.t.user.closing_until = Some(timeout.due.plus(0, w.p.scheduling_ns));
         return w;
     }
     timeouts::orphan(&mut w);
     w.returns(OK)
+}
+
+/// Whether a lingering `close` waits in this state (`sk_stream_closing`): it returns when the state is left, by the ACK of the
+/// FIN as by a RST or a timeout, or when its time is over.
+pub(crate) const fn close_waits_in(state: State) -> bool {
+    matches!(state, State::FinWait1 | State::Closing | State::LastAck)
 }
 
 /// The listener's last descriptor is closed; a connection that nobody accepted is reset (`inet_csk_listen_stop`).
@@ -319,8 +324,30 @@ pub(crate) fn close_listener(mut w: Work<'_>) -> Vec<Work<'_>> {
     vec![w.returns(OK)]
 }
 
+/// Whether `setsockopt` takes the value (`do_tcp_setsockopt`; MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT).
+fn in_limits(option: SocketOption) -> bool {
+    match option {
+        SocketOption::KeepIdle(seconds) | SocketOption::KeepInterval(seconds) => (1..=32_767).contains(&seconds),
+        SocketOption::KeepCount(count) => (1..=127).contains(&count),
+        SocketOption::UserTimeout(ms) => ms >= 0,
+        SocketOption::Linger(_)
+        | SocketOption::Linger2(_)
+        | SocketOption::NoDelay(_)
+        | SocketOption::QuickAck(_)
+        | SocketOption::Cork(_)
+        | SocketOption::KeepAlive(_)
+        | SocketOption::ReuseAddr(_)
+        | SocketOption::ReceiveBuffer(_)
+        | SocketOption::SendBuffer(_)
+        | SocketOption::Error => true,
+    }
+}
+
 /// `setsockopt()`.
 fn set_option(mut w: Work<'_>, option: SocketOption) -> Vec<Work<'_>> {
+    if !in_limits(option) {
+        return vec![w.returns(CallResult::Error(Errno::INVAL))];
+    }
     let u = &mut w.t.user;
     match option {
         SocketOption::Linger(seconds) => u.linger_s = seconds,
@@ -347,7 +374,7 @@ fn set_option(mut w: Work<'_>, option: SocketOption) -> Vec<Work<'_>> {
                 emit::owe_transmission(&mut w);
             }
         }
-        SocketOption::UserTimeout(ms) => u.user_timeout_ms = ms,
+        SocketOption::UserTimeout(ms) => u.user_timeout_ms = ms.unsigned_abs(),
         SocketOption::KeepAlive(on) => {
             let was = core::mem::replace(&mut u.keepalive, on);
             if !matches!(w.t.socket_state(), State::Closed | State::Listen) {

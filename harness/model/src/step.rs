@@ -30,7 +30,16 @@ pub fn step(tcb: &Tcb, event: &Event, at: Span, profile: &Profile) -> Vec<Transi
         Event::DamagedSegmentArrives => vec![work],
         Event::Timeout(timeout) => timeouts::timeout(work, *timeout),
     };
-    done.into_iter().map(|w| Transition { tcb: w.t, result: w.result, rules: w.rules }).collect()
+    let waited = calls::close_waits_in(tcb.socket_state());
+    done.into_iter()
+        .map(|mut w| {
+            if waited && w.t.user.closing_until.is_some() && !calls::close_waits_in(w.t.socket_state()) {
+                // The lingering close wakes up and goes on.
+                w.t.user.closing_until = Some(Span::new(w.at.lo, w.at.hi + w.p.scheduling_ns));
+            }
+            Transition { tcb: w.t, result: w.result, rules: w.rules }
+        })
+        .collect()
 }
 
 /// The timers that are pending, with when each may fire.

@@ -226,7 +226,9 @@ impl<'t> Frontier<'t> {
                 for transition in step(&possible.tcb, &Event::Timeout(timeout), fires, self.profile) {
                     // What emits is found when the segment comes: its stamp says when the timer fired.
                     if transition.tcb.owed.len() == owed_before {
-                        open.push(possible.follow(transition, fires.hi));
+                        // What it arms may fire silently before the observation too.
+                        let fired = possible.follow(transition, fires.hi);
+                        open.push(Possible { elapsed: fires.lo, ..fired });
                     }
                 }
             }

@@ -194,6 +194,11 @@ fn option<'a>(s: &mut Scanner<'a>) -> Result<(usize, &'a str, SocketOption), Not
 
 fn with_value(s: &mut Scanner<'_>, option: SocketOption) -> Result<SocketOption, NotationError> {
     let number = |s: &mut Scanner<'_>, what| s.number(0, i32::MAX as u64, what).map(|n| n as u32);
+    let signed = |s: &mut Scanner<'_>, what| {
+        let minus = s.take('-');
+        let value = s.number(0, i32::MAX as u64, what)? as i32;
+        Ok(if minus { -value } else { value })
+    };
     let switch = |s: &mut Scanner<'_>| s.number(0, 1, "off or on").map(|n| n == 1);
     Ok(match option {
         SocketOption::Linger(_) => {
@@ -204,15 +209,11 @@ fn with_value(s: &mut Scanner<'_>, option: SocketOption) -> Result<SocketOption,
                 SocketOption::Linger(Some(s.number(0, u64::from(u16::MAX), "seconds, or `off`")? as u16))
             }
         }
-        SocketOption::Linger2(_) => {
-            let minus = s.take('-');
-            let value = number(s, "seconds")? as i32;
-            SocketOption::Linger2(if minus { -value } else { value })
-        }
+        SocketOption::Linger2(_) => SocketOption::Linger2(signed(s, "seconds")?),
         SocketOption::NoDelay(_) => SocketOption::NoDelay(switch(s)?),
         SocketOption::QuickAck(_) => SocketOption::QuickAck(switch(s)?),
         SocketOption::Cork(_) => SocketOption::Cork(switch(s)?),
-        SocketOption::UserTimeout(_) => SocketOption::UserTimeout(number(s, "milliseconds")?),
+        SocketOption::UserTimeout(_) => SocketOption::UserTimeout(signed(s, "milliseconds")?),
         SocketOption::KeepAlive(_) => SocketOption::KeepAlive(switch(s)?),
         SocketOption::KeepIdle(_) => SocketOption::KeepIdle(number(s, "seconds")?),
         SocketOption::KeepInterval(_) => SocketOption::KeepInterval(number(s, "seconds")?),
@@ -273,14 +274,13 @@ impl fmt::Display for OptionValue {
         match self.0 {
             SocketOption::Linger(None) => f.write_str("off"),
             SocketOption::Linger(Some(seconds)) => write!(f, "{seconds}"),
-            SocketOption::Linger2(seconds) => write!(f, "{seconds}"),
+            SocketOption::Linger2(n) | SocketOption::UserTimeout(n) => write!(f, "{n}"),
             SocketOption::NoDelay(on)
             | SocketOption::QuickAck(on)
             | SocketOption::Cork(on)
             | SocketOption::KeepAlive(on)
             | SocketOption::ReuseAddr(on) => write!(f, "{}", u8::from(on)),
-            SocketOption::UserTimeout(n)
-            | SocketOption::KeepIdle(n)
+            SocketOption::KeepIdle(n)
             | SocketOption::KeepInterval(n)
             | SocketOption::KeepCount(n)
             | SocketOption::ReceiveBuffer(n)
