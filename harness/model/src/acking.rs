@@ -127,8 +127,8 @@ impl Work<'_> {
         let (lo, hi) = self.t.acking.ato;
         let cap = |ato: u64, max: u64| if ato > self.p.ato_min() { ato.min(max) } else { ato };
         let delta = Ticks {
-            lo: cap(lo, self.p.ato_min()).min(self.p.delack_max()),
-            hi: cap(hi, bound).min(self.p.delack_max()),
+            lo: cap(lo, self.p.ato_min()).min(self.p.delack_limit()),
+            hi: cap(hi, bound).min(self.p.delack_limit()),
         };
         let new = self.timer(delta);
         if let Some(pending) = self.t.delayed_ack {

@@ -350,9 +350,10 @@ pub(crate) fn acknowledge(w: &mut Work<'_>, segment: &Segment) {
         // `tcp_ack_probe`: the window is open, or the wait starts again.
         if (w.t.snd_una + w.t.snd_wnd).after(w.t.snd_nxt) {
             w.t.backoff = 0;
+            w.t.probing_since = None;
             w.t.retransmit = None;
         } else {
-            let after = emit::window_probe_after(&w.t, w.p);
+            let after = emit::window_probe_after(&w.t, w.at, w.p);
             w.t.retransmit = Some((RetransmitKind::WindowProbe, w.timer(after)));
         }
     }

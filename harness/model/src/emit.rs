@@ -172,16 +172,24 @@ pub(crate) fn owe_transmission(w: &mut Work<'_>) {
 /// Data waits with nothing in flight: behind a closed window or a cork (`tcp_check_probe_timer`).
 pub(crate) fn await_window(w: &mut Work<'_>) {
     if w.t.flight.is_empty() && w.t.retransmit.is_none() {
-        w.t.retransmit = Some((RetransmitKind::WindowProbe, w.timer(window_probe_after(&w.t, w.p))));
+        w.t.retransmit = Some((RetransmitKind::WindowProbe, w.timer(window_probe_after(&w.t, w.at, w.p))));
     }
 }
 
-/// `tcp_probe0_when`: the RTO, at least 200 ms, doubled for each probe before.
-pub(crate) fn window_probe_after(t: &Tcb, p: &Profile) -> Ticks {
-    let least = p.ticks_of_us(u64::from(p.rto_min_us));
+/// `tcp_probe0_when`: the RTO, at least TCP_RTO_MIN whatever tcp_rto_min_us says, doubled for each probe before; the user timeout
+/// may clamp it (`tcp_clamp_probe0_to_user_timeout`).
+pub(crate) fn window_probe_after(t: &Tcb, at: Span, p: &Profile) -> Ticks {
+    const TCP_RTO_MIN_MS: u64 = 200;
+    let least = p.ticks_of_ms(TCP_RTO_MIN_MS);
     // ilog2(TCP_RTO_MAX / TCP_RTO_MIN) + 1
     let shift = t.backoff.min(10);
-    t.rtt.rto.map(|rto| (rto.max(least) << shift).min(p.rto_max()))
+    let when = t.rtt.rto.map(|rto| (rto.max(least) << shift).min(p.rto_max()));
+    let Some(since) = t.probing_since.filter(|_| t.user.user_timeout_ms > 0) else { return when };
+    let limit = p.ticks_of_ms(u64::from(t.user.user_timeout_ms));
+    let gone = p.ticks_since(at, since);
+    // TCP_TIMEOUT_MIN
+    let left = |gone: u64| limit.saturating_sub(gone).max(2);
+    Ticks { lo: when.lo.min(left(gone.hi)), hi: when.hi.min(left(gone.lo)) }
 }
 
 /// RTO or loss probe after something was sent or acknowledged (`tcp_set_xmit_timer`).
@@ -200,7 +208,7 @@ fn transmit_timer(t: &Tcb, at: Span, advancing: bool, p: &Profile) -> Option<(Re
     }
     let probe = match t.rtt.srtt8 {
         Some(srtt8) => {
-            let extra = if t.flight.len() == 1 { u64::from(p.rto_min_us) } else { 2_000 };
+            let extra = if t.flight.len() == 1 { p.rto_min_us } else { 2_000 };
             Ticks { lo: p.ticks_of_us((srtt8.0 >> 2) + extra), hi: p.ticks_of_us((srtt8.1 >> 2) + extra) }
         }
         None => p.rto_initial(),

@@ -3,7 +3,7 @@
 //! Owns the parameters of the `linux` profile with their defaults (Documentation/networking/ip-sysctl.rst). Refuses to know
 //! where the values were read.
 
-use crate::time::{Nanos, Ticks};
+use crate::time::{Nanos, Span, Ticks};
 
 /// The `linux` profile, parametrised by one network namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +52,8 @@ pub struct Profile {
     pub synack_retries: u32,
     /// `tcp_syn_linear_timeouts`; 0 in kernels before 6.5, which lack it.
     pub syn_linear_timeouts: u32,
-    /// `tcp_rto_min_us` (200 ms in kernels that lack it), microseconds.
-    pub rto_min_us: u32,
+    /// `tcp_rto_min_us` (200 ms in kernels that lack it) as the kernel keeps it: whole ticks, in microseconds.
+    pub rto_min_us: u64,
     /// `tcp_rto_max_ms` (120 s in kernels that lack it), milliseconds.
     pub rto_max_ms: u32,
     /// `tcp_invalid_ratelimit`, milliseconds.
@@ -68,12 +68,14 @@ impl Profile {
     /// The profile of a namespace: `sysctl` gives the number of a sysctl below `net.ipv4`, or `None` where the kernel lacks it.
     pub fn linux(hz: u32, sysctl: impl Fn(&str) -> Option<i64>) -> Profile {
         let number = |name: &str, default: u32| sysctl(name).and_then(|v| u32::try_from(v).ok()).unwrap_or(default);
+        let hz = hz.max(1);
+        let rto_min_ticks = (u64::from(number("tcp_rto_min_us", 200_000)) * u64::from(hz)).div_ceil(1_000_000);
         Profile {
-            hz: hz.max(1),
+            hz,
             processing_ns: 4_000_000,
             timer_late_ns: 20_000_000,
             scheduling_ns: 500_000_000,
-            jiffies_behind_ns: 1_000_000_000 / u64::from(hz.max(1)),
+            jiffies_behind_ns: 1_000_000_000 / u64::from(hz),
             fin_timeout_s: number("tcp_fin_timeout", 60),
             orphan_retries: number("tcp_orphan_retries", 0),
             retries2: number("tcp_retries2", 15),
@@ -89,7 +91,7 @@ impl Profile {
             syn_retries: number("tcp_syn_retries", 6),
             synack_retries: number("tcp_synack_retries", 5),
             syn_linear_timeouts: number("tcp_syn_linear_timeouts", 0),
-            rto_min_us: number("tcp_rto_min_us", 200_000),
+            rto_min_us: rto_min_ticks * 1_000_000 / u64::from(hz),
             rto_max_ms: number("tcp_rto_max_ms", 120_000),
             invalid_ratelimit_ms: number("tcp_invalid_ratelimit", 500),
             max_tw_buckets: number("tcp_max_tw_buckets", 262_144),
@@ -115,6 +117,13 @@ impl Profile {
     /// Milliseconds to ticks, rounded up (`msecs_to_jiffies`).
     pub fn ticks_of_ms(&self, ms: u64) -> u64 {
         (ms * u64::from(self.hz)).div_ceil(1_000)
+    }
+
+    /// How many ticks of the kernel's count lie between two moments: it sees either up to a tick late.
+    pub fn ticks_since(&self, at: Span, earlier: Span) -> Ticks {
+        let tick = self.tick_ns();
+        let gone = at.since(earlier);
+        Ticks { lo: (gone.lo / tick).saturating_sub(1), hi: gone.hi / tick + 1 }
     }
 
     /// Seconds to ticks.
@@ -145,5 +154,10 @@ impl Profile {
     /// `TCP_DELACK_MAX`: HZ/5, 200 ms.
     pub fn delack_max(&self) -> u64 {
         u64::from(self.hz) / 5
+    }
+
+    /// How long an ACK is delayed at most (`tcp_delack_max`): a tick less than RTO_MIN.
+    pub fn delack_limit(&self) -> u64 {
+        self.delack_max().min(self.ticks_of_us(self.rto_min_us).max(2) - 1)
     }
 }

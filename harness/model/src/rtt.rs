@@ -11,7 +11,7 @@ use crate::time::{Span, Ticks};
 impl Rtt {
     /// Takes one sample of `rtt` nanoseconds, and sets the RTO from it without back-off.
     pub(crate) fn sample(&mut self, rtt: Span, snd_una: Seq, snd_nxt: Seq, profile: &Profile) {
-        let rto_min = u64::from(profile.rto_min_us);
+        let rto_min = profile.rto_min_us;
         let m: Bounds = (rtt.lo / 1000, rtt.hi / 1000 + 1);
         match self.srtt8 {
             None => {

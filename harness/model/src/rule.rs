@@ -186,6 +186,7 @@ pub mod rules {
         KEEPALIVE_PROBE: "keepalive/probe", Must, "RFC 9293 section 3.8.4", "an idle connection is probed with SEG.SEQ = SND.NXT-1 after the keepalive time and then at its interval";
         KEEPALIVE_DEAD: "keepalive/dead", Linux, "Linux tcp_keepalive_probes", "after the last unanswered probe a RST is sent and the connection ends: ETIMEDOUT";
         ZERO_WINDOW_PROBE: "timeout/zero-window-probe", Must, "RFC 9293 section 3.8.6.1", "a closed window is probed at increasing intervals";
+        SHRUNK_WINDOW: "timeout/shrunk-window", Linux, "Linux tcp_rtx_probe0_timed_out()", "while the peer's window is shrunk to nothing retransmissions probe it and are not counted; without an ACK for two RTO_MAX the connection ends: ETIMEDOUT";
         CORK_TIMEOUT: "timeout/cork", Linux, "Linux tcp_probe_timer(), tcp(7) TCP_CORK", "what MSG_MORE or TCP_CORK holds back goes out when the probe timer fires";
         STATE_REPORTED: "state/reported", Must, "RFC 9293 section 3.3.2", "the kernel reports the state that the events lead to";
         TIMER_REPORTED: "state/timer", Linux, "Linux inet_sk_diag_fill()", "the kernel reports the timer that is pending, its expiry and its retransmissions";

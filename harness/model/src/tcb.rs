@@ -68,6 +68,8 @@ pub struct Tcb {
     pub recovering: bool,
     /// Unanswered keepalive or window probes (`icsk_probes_out`).
     pub probes_out: u32,
+    /// When the window that is being probed was first found closed (`icsk_probes_tstamp`).
+    pub probing_since: Option<Span>,
     /// When the latest segment arrived that passed the ACK check (`rcv_tstamp`).
     pub heard_at: Span,
 
@@ -315,6 +317,7 @@ impl Tcb {
             probe_high: None,
             recovering: false,
             probes_out: 0,
+            probing_since: None,
             heard_at: Span::at(0),
             retransmit: None,
             delayed_ack: None,
@@ -350,10 +353,12 @@ impl Tcb {
         self.fin_queued && self.snd_nxt == self.write_seq
     }
 
-    /// The sequence number of a segment without data (`tcp_acceptable_seq`): SND.NXT, or the window's end where it shrank.
+    /// The sequence number of a segment without data (`tcp_acceptable_seq`): SND.NXT, or the window's end where it shrank by
+    /// more than scaling may lose.
     pub fn acceptable_seq(&self) -> Seq {
         let end = self.snd_una + self.snd_wnd;
-        if end.before(self.snd_nxt) && self.snd_wnd > 0 { end } else { self.snd_nxt }
+        let lost = if self.agreed.peer_scales { (1 << self.agreed.rcv_scale) - 1 } else { 0 };
+        if self.snd_nxt.since(end) > lost { end } else { self.snd_nxt }
     }
 
     /// Moves the full socket and the connection to `to`.

@@ -24,7 +24,7 @@ pub(crate) fn timeout<'p>(mut w: Work<'p>, which: Timeout) -> Vec<Work<'p>> {
         Timeout::Retransmit => match w.t.retransmit.take() {
             Some((RetransmitKind::Timeout, _)) => retransmission_timeout(w),
             Some((RetransmitKind::LossProbe, _)) => vec![loss_probe_timeout(w)],
-            Some((RetransmitKind::WindowProbe, _)) => vec![window_probe_timeout(w)],
+            Some((RetransmitKind::WindowProbe, _)) => window_probe_timeout(w),
             None => Vec::new(),
         },
         Timeout::DelayedAck => {
@@ -61,21 +61,20 @@ fn retransmission_timeout(w: Work<'_>) -> Vec<Work<'_>> {
         | State::CloseWait
         | State::Closing
         | State::LastAck => {
+            let shrunk = w.t.snd_wnd == 0 && !w.t.user.orphan;
+            let (outcome, rule) = if shrunk { shrunk_window_timed_out(&w) } else { (timed_out(&w), retry_rule(&w)) };
             let mut done = Vec::new();
-            let (retry_until, rule) = retry_limit(&w);
-            let (may_expire, may_go_on) = timed_out(&w, retry_until);
-            if may_expire {
-                let mut gone = w.clone();
-                gone.fired(rule);
-                gone.t.user.error = Some(Errno::TIMEDOUT);
-                gone.t.delete();
-                done.push(gone);
+            if outcome.may_expire {
+                done.push(give_up(w.clone(), rule));
             }
-            if may_go_on {
+            if outcome.may_go_on {
                 let mut again = w;
-                again.t.retransmits += 1;
+                if !shrunk {
+                    again.t.retransmits += 1;
+                }
                 again.t.recovering = true;
-                again.owe(EmissionKind::Retransmit, &rules::RTO);
+                let rule: RuleRef = if shrunk { &rules::SHRUNK_WINDOW } else { &rules::RTO };
+                again.owe(EmissionKind::Retransmit, rule);
                 back_off(&mut again);
                 done.push(again);
             }
@@ -102,29 +101,92 @@ fn back_off(w: &mut Work<'_>) {
     w.t.retransmit = Some((RetransmitKind::Timeout, w.timer(next)));
 }
 
-/// How many retransmissions are allowed, and by which rule (`tcp_write_timeout`, `tcp_orphan_retries`).
-fn retry_limit(w: &Work<'_>) -> (u32, RuleRef) {
-    if !w.t.user.orphan {
-        return (w.p.retries2, if w.t.user.user_timeout_ms > 0 { &rules::USER_TIMEOUT } else { &rules::RTO_GIVE_UP });
-    }
-    let alive = w.t.rtt.rto.hi < w.p.rto_max();
-    let retries = if w.p.orphan_retries == 0 && alive { 8 } else { w.p.orphan_retries };
-    (retries, &rules::RTO_GIVE_UP_ORPHAN)
+/// Whether a timer that has fired may end the connection, and whether it may not; both where observation cannot tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Outcome {
+    may_expire: bool,
+    may_go_on: bool,
 }
 
-/// Whether the retransmissions may have, and may not have, lasted long enough (`retransmits_timed_out`).
-fn timed_out(w: &Work<'_>, boundary: u32) -> (bool, bool) {
-    let Some(first) = w.t.retransmitted_at.filter(|_| w.t.retransmits > 0) else {
-        return (false, true);
-    };
-    let limit_ms = if w.t.user.user_timeout_ms > 0 {
-        u64::from(w.t.user.user_timeout_ms)
+impl Outcome {
+    const GOES_ON: Outcome = Outcome { may_expire: false, may_go_on: true };
+
+    /// It ends when `elapsed` reaches `limit`, give or take `blur`; all nanoseconds.
+    fn at_least(elapsed: Span, limit: u64, blur: u64) -> Outcome {
+        Outcome { may_expire: elapsed.hi + blur >= limit, may_go_on: elapsed.lo < limit + blur }
+    }
+
+    /// It ends if either does.
+    fn or(self, other: Outcome) -> Outcome {
+        Outcome { may_expire: self.may_expire || other.may_expire, may_go_on: self.may_go_on && other.may_go_on }
+    }
+
+    /// Which of the two cannot be told.
+    fn one_of(self, other: Outcome) -> Outcome {
+        Outcome { may_expire: self.may_expire || other.may_expire, may_go_on: self.may_go_on || other.may_go_on }
+    }
+}
+
+/// The connection is given up (`tcp_write_err`).
+fn give_up<'p>(mut w: Work<'p>, rule: RuleRef) -> Work<'p> {
+    w.fired(rule);
+    w.t.user.error = Some(Errno::TIMEDOUT);
+    w.t.delete();
+    w
+}
+
+/// Which rule ends the retransmissions or probes (`tcp_write_timeout`).
+fn retry_rule(w: &Work<'_>) -> RuleRef {
+    if w.t.user.user_timeout_ms > 0 {
+        &rules::USER_TIMEOUT
+    } else if w.t.user.orphan {
+        &rules::RTO_GIVE_UP_ORPHAN
     } else {
-        modelled_timeout_ms(w, boundary)
+        &rules::RTO_GIVE_UP
+    }
+}
+
+/// How many retransmissions or probes an orphan may make (`tcp_orphan_retries`); `alive` while its timeout is below RTO_MAX.
+fn orphan_retries(w: &Work<'_>, alive: bool) -> u32 {
+    if w.p.orphan_retries == 0 && alive { 8 } else { w.p.orphan_retries }
+}
+
+/// Whether the retransmissions have lasted long enough (`tcp_write_timeout`, `retransmits_timed_out`).
+fn timed_out(w: &Work<'_>) -> Outcome {
+    let Some(first) = w.t.retransmitted_at.filter(|_| w.t.retransmits > 0) else {
+        return Outcome::GOES_ON;
     };
     // Both ends are read from the millisecond clock of the timestamps option.
-    let elapsed = w.at.since(first);
-    (elapsed.hi + MS >= limit_ms * MS, elapsed.lo < (limit_ms + 1) * MS)
+    let after = |limit_ms: u64| Outcome::at_least(w.at.since(first), limit_ms * MS, MS);
+    if w.t.user.user_timeout_ms > 0 {
+        return after(u64::from(w.t.user.user_timeout_ms));
+    }
+    if !w.t.user.orphan {
+        return after(modelled_timeout_ms(w, w.p.retries2));
+    }
+    let orphan = |rto: u64| after(modelled_timeout_ms(w, orphan_retries(w, rto < w.p.rto_max())));
+    orphan(w.t.rtt.rto.lo).one_of(orphan(w.t.rtt.rto.hi))
+}
+
+/// The peer has shrunk its window to nothing with segments in flight, and the socket has an owner: it ends when two RTO_MAX, or
+/// the user timeout, have passed since the last ACK (`tcp_rtx_probe0_timed_out`).
+fn shrunk_window_timed_out(w: &Work<'_>) -> (Outcome, RuleRef) {
+    let sent = w.t.flight.first().map_or(w.at, |head| Span::at(head.sent_at));
+    let lasting = w.at.since(w.t.retransmitted_at.unwrap_or(sent));
+    let tick = w.p.tick_ns();
+    let user_ms = u64::from(w.t.user.user_timeout_ms);
+    let patience = 2 * u64::from(w.p.rto_max_ms);
+    let limit = if user_ms > 0 { patience.min(user_ms) } else { patience };
+    // More than the limit, in ticks: one tick and the clock's millisecond blur the comparison.
+    let silent = Outcome::at_least(w.at.since(w.t.heard_at), limit * MS + tick, 2 * tick);
+    let since = Outcome::at_least(lasting, limit * MS + tick, tick + MS);
+    let both =
+        Outcome { may_expire: silent.may_expire && since.may_expire, may_go_on: silent.may_go_on || since.may_go_on };
+    if user_ms > 0 {
+        (both.or(Outcome::at_least(lasting, (user_ms + 1) * MS, MS)), &rules::USER_TIMEOUT)
+    } else {
+        (both, &rules::SHRUNK_WINDOW)
+    }
 }
 
 /// `tcp_model_timeout`: how long `boundary` retransmissions last when the first RTO is 200 ms.
@@ -185,20 +247,55 @@ fn loss_probe_timeout(mut w: Work<'_>) -> Work<'_> {
 }
 
 /// The closed window is probed, or the cork is pulled (`tcp_probe_timer`, `tcp_send_probe0`).
-fn window_probe_timeout(mut w: Work<'_>) -> Work<'_> {
+fn window_probe_timeout(mut w: Work<'_>) -> Vec<Work<'_>> {
     if emit::unsent(&w.t) == 0 {
-        return w;
+        return vec![w];
     }
-    let limit = if w.t.user.orphan { retry_limit(&w).0 } else { w.p.retries2 };
-    if w.t.probes_out >= limit {
-        w.fired(&rules::RTO_GIVE_UP);
-        w.t.user.error = Some(Errno::TIMEDOUT);
-        w.t.delete();
-        return w;
+    let outcome = probing_timed_out(&w);
+    let mut done = Vec::new();
+    if outcome.may_expire {
+        let rule = retry_rule(&w);
+        done.push(give_up(w.clone(), rule));
     }
+    if outcome.may_go_on {
+        w.t.probing_since.get_or_insert(w.at);
+        done.push(probe_window(w));
+    }
+    done
+}
+
+/// Whether the probing of a closed window has gone on long enough (`tcp_probe_timer`).
+fn probing_timed_out(w: &Work<'_>) -> Outcome {
+    let counted = |limit: u32, ended: bool| {
+        let expires = ended || w.t.probes_out >= limit;
+        Outcome { may_expire: expires, may_go_on: !expires }
+    };
+    let by_count = if w.t.user.orphan {
+        let orphan = |rto: u64| {
+            let alive = rto << w.t.backoff.min(32) < w.p.rto_max();
+            let limit = orphan_retries(w, alive);
+            counted(limit, !alive && w.t.backoff >= limit)
+        };
+        orphan(w.t.rtt.rto.lo).one_of(orphan(w.t.rtt.rto.hi))
+    } else {
+        counted(w.p.retries2, false)
+    };
+    match w.t.probing_since.filter(|_| w.t.user.user_timeout_ms > 0) {
+        Some(since) => {
+            let limit = w.p.ticks_of_ms(u64::from(w.t.user.user_timeout_ms));
+            let gone = w.p.ticks_since(w.at, since);
+            by_count.or(Outcome { may_expire: gone.hi >= limit, may_go_on: gone.lo < limit })
+        }
+        None => by_count,
+    }
+}
+
+/// The probe, or what the cork held back (`tcp_write_wakeup`, `tcp_send_probe0`).
+fn probe_window(mut w: Work<'_>) -> Work<'_> {
     if (w.t.snd_una + w.t.snd_wnd).after(w.t.snd_nxt) {
         w.t.backoff = 0;
         w.t.probes_out = 0;
+        w.t.probing_since = None;
         w.t.owed.retain(|owed| owed.kind != EmissionKind::Transmit);
         w.owe(EmissionKind::Transmit, &rules::CORK_TIMEOUT);
         return w;
@@ -209,7 +306,7 @@ fn window_probe_timeout(mut w: Work<'_>) -> Work<'_> {
     if w.t.backoff < w.p.retries2 {
         w.t.backoff += 1;
     }
-    let next = emit::window_probe_after(&w.t, w.p);
+    let next = emit::window_probe_after(&w.t, w.at, w.p);
     w.t.retransmit = Some((RetransmitKind::WindowProbe, w.timer(next)));
     w
 }
