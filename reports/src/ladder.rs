@@ -5,9 +5,9 @@ use std::fmt::Write;
 
 use tcpconform_engine::case::{Endpoint, Host, Topology};
 use tcpconform_engine::notation::{Bases, display_segment};
-use tcpconform_engine::trace::{CallReturn, Fate, Nanos, Record, Trace, Way, What};
+use tcpconform_engine::trace::{Fate, Nanos, Record, Trace, Way, What};
 use tcpconform_engine::wire;
-use tcpconform_model::{Errno, Flags, Poll, Seq, State};
+use tcpconform_model::{Flags, Seq, State};
 
 use crate::printable::printable;
 
@@ -102,12 +102,7 @@ impl Ladder {
                 self.line(record, &format!("{:>half$}", format!("x {fate}"), half = WIDTH / 2 + fate.len() / 2));
             }
             What::Call(call) => {
-                let result = match call.result {
-                    CallReturn::Value(value) => value.to_string(),
-                    CallReturn::Events(events) => poll(events),
-                    CallReturn::Error(errno) => error(errno),
-                };
-                let mut text = format!("{} = {result}", call.op);
+                let mut text = format!("{} = {}", call.op, call.result);
                 let took = call.left.saturating_sub(record.at);
                 if took >= AT_ONCE {
                     let _ = write!(text, " after {} s", seconds(took));
@@ -162,15 +157,6 @@ fn seconds(nanos: Nanos) -> String {
     format!("{}.{:06}", nanos / 1_000_000_000, nanos % 1_000_000_000 / 1000)
 }
 
-fn poll(events: Poll) -> String {
-    let names: Vec<&str> = Poll::NAMES.iter().filter(|(event, _)| events.has(*event)).map(|(_, name)| *name).collect();
-    if names.is_empty() { "no events".to_owned() } else { names.join(" ") }
-}
-
-fn error(errno: Errno) -> String {
-    errno.name().map_or_else(|| format!("errno {}", errno.0), str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,7 +164,8 @@ mod tests {
 
     use tcpconform_engine::case::{Operation, OperationCall};
     use tcpconform_engine::trace::{
-        CallSeen, EndpointIdentity, Header, RelayAct, Sample, SegmentSeen, Source, TargetIdentity, TargetKind, VERSION,
+        CallReturn, CallSeen, EndpointIdentity, Header, RelayAct, Sample, SegmentSeen, Source, TargetIdentity,
+        TargetKind, VERSION,
     };
     use tcpconform_model::{Call, Segment};
 
@@ -208,6 +195,7 @@ mod tests {
             case: "close/normal".into(),
             variant: String::new(),
             purpose: "Four waves.".into(),
+            axes: Vec::new(),
             claims: Vec::new(),
             requirements: Vec::new(),
             target: TargetIdentity { kind: TargetKind::Model, release: "0.1.0".into(), hz: 1000 },

@@ -42,7 +42,7 @@ fn describe(case: &Case, out: &mut dyn Write) -> io::Result<()> {
         text => writeln!(out, "  {label:<13} {}", printable(text)),
     };
     line("requirements", &case.requirements.join(", "))?;
-    line("claims", &case.claims.join(", "))?;
+    line("claims", &case.claim_ids().join(", "))?;
     let topology = match case.topology {
         Topology::Crafted => "one kernel, crafted peer",
         Topology::TwoKernels => "two kernels, relay between them",

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tcpconform_model::{Call, Poll, State};
 
 use crate::notation::{Pattern, SegmentText};
+use crate::prediction::Prediction;
 
 /// One variant of a case, ready to play.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +24,8 @@ pub struct Case {
     pub choices: Vec<(String, String)>,
     /// What it is about, one sentence.
     pub purpose: String,
-    /// Claims of the ledger that it bears on.
-    pub claims: Vec<String>,
+    /// What the claims of the ledger say of it, in the order of the file.
+    pub claims: Vec<Prediction>,
     /// Requirements, as in `RFC 9293 3.10.7.4`.
     pub requirements: Vec<String>,
     /// Who sits at the other end.
@@ -62,6 +63,16 @@ impl Case {
             Topology::TwoKernels => &[Host::A, Host::B],
         };
         (1..=self.connections).flat_map(move |connection| hosts.iter().map(move |&host| Endpoint { connection, host }))
+    }
+
+    /// The ids of the claims that it bears on.
+    pub fn claim_ids(&self) -> Vec<String> {
+        self.claims.iter().map(|prediction| prediction.claim.clone()).collect()
+    }
+
+    /// The axes of the variant's name, in its order.
+    pub fn axes(&self) -> Vec<String> {
+        self.choices.iter().map(|(axis, _)| axis.clone()).collect()
     }
 
     /// `id@variant`, or the id alone when there is one variant only.

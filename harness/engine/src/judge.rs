@@ -9,6 +9,8 @@ mod finding;
 mod fired;
 mod frontier;
 mod items;
+mod predictions;
+mod sights;
 
 use std::collections::BTreeSet;
 
@@ -21,6 +23,7 @@ use crate::wire;
 use frontier::{Failure, Frontier};
 pub(crate) use items::event_of;
 use items::items;
+use predictions::predictions;
 
 /// Judges a trace against the `linux` profile of each endpoint's namespace.
 pub fn judge(trace: &Trace) -> Judgement {
@@ -45,7 +48,9 @@ pub fn judge(trace: &Trace) -> Judgement {
         variant: trace.header.variant.clone(),
         verdict,
         reason,
-        claims: trace.header.claims.clone(),
+        axes: trace.header.axes.clone(),
+        claims: trace.header.claims.iter().map(|prediction| prediction.claim.clone()).collect(),
+        predictions: predictions(trace),
         requirements: trace.header.requirements.clone(),
         departures: departures.map(|rule| rule.id.to_string()).collect(),
         rules_fired: fired.into_iter().map(str::to_string).collect(),
@@ -110,21 +115,28 @@ fn verdict(trace: &Trace, findings: &[Finding], gaps: &[String]) -> (Verdict, Op
     if let Some(gap) = gaps.first() {
         return (Verdict::Error, Some(gap.clone()));
     }
+    match incomplete(trace) {
+        Some(reason) => (Verdict::Inconclusive, Some(reason)),
+        None => (Verdict::Pass, None),
+    }
+}
+
+/// Why the play did not come to its end as the case wants it; `None` when it did.
+fn incomplete(trace: &Trace) -> Option<String> {
     let ended = trace.records.last().is_some_and(|record| matches!(record.what, What::End {}));
     if !ended {
-        return (Verdict::Inconclusive, Some("the trace ends before its end record".to_string()));
+        return Some("the trace ends before its end record".to_string());
     }
     for record in &trace.records {
         match &record.what {
-            What::Trouble(trouble) => return (Verdict::Inconclusive, Some(trouble.text.clone())),
+            What::Trouble(trouble) => return Some(trouble.text.clone()),
             What::Waited(waited) if !waited.met => {
                 let step = trace.header.steps.get(record.step as usize);
                 let (place, text) = step.map_or(("", "a step"), |step| (&step.place, &step.text));
                 let waited_for = seconds(record.at.saturating_sub(waited.since));
-                return (
-                    Verdict::Inconclusive,
-                    Some(format!("{place}: what the case is about did not come up: {text} (waited {waited_for:.3} s)")),
-                );
+                return Some(format!(
+                    "{place}: what the case is about did not come up: {text} (waited {waited_for:.3} s)"
+                ));
             }
             What::Segment(_)
             | What::Relay(_)
@@ -135,7 +147,7 @@ fn verdict(trace: &Trace, findings: &[Finding], gaps: &[String]) -> (Verdict, Op
             | What::End {} => {}
         }
     }
-    (Verdict::Pass, None)
+    None
 }
 
 fn seconds(nanos: Nanos) -> f64 {

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::prediction::Prediction;
 use crate::trace::Nanos;
 
 /// TTCN-3's verdicts, worst last, with `Skip` beside them.
@@ -57,8 +58,14 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// Why it is not a pass, in one sentence.
     pub reason: Option<String>,
+    /// The axes of the variant's name, in its order.
+    #[serde(default)]
+    pub axes: Vec<String>,
     /// Claims that the case bears on.
     pub claims: Vec<String>,
+    /// What came of what they say, whatever the verdict.
+    #[serde(default)]
+    pub predictions: Vec<Outcome>,
     /// Requirements that the case is about.
     pub requirements: Vec<String>,
     /// Ids of the rules that explained something, sorted.
@@ -75,6 +82,31 @@ impl Judgement {
     /// `id@variant`, or the id alone.
     pub fn name(&self) -> String {
         if self.variant.is_empty() { self.id.clone() } else { format!("{}@{}", self.id, self.variant) }
+    }
+}
+
+/// What came of one claim's prediction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Id of the claim in the ledger.
+    pub claim: String,
+    /// The condition under which this case puts the claim to the test.
+    pub given: Option<String>,
+    /// Whether it came true; `None` where this play cannot tell.
+    pub holds: Option<bool>,
+    /// Index of the trace record that shows it.
+    pub record: Option<usize>,
+    /// Its time, seconds since the trace's start.
+    pub at_seconds: Option<f64>,
+    /// What was seen, or what was predicted and what came; or why it is not decided.
+    pub text: String,
+}
+
+impl Outcome {
+    /// That of a play that cannot tell.
+    pub fn undecided(prediction: &Prediction, reason: &str) -> Outcome {
+        let (claim, given) = (prediction.claim.clone(), prediction.given.clone());
+        Outcome { claim, given, holds: None, record: None, at_seconds: None, text: reason.to_string() }
     }
 }
 

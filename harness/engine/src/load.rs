@@ -9,6 +9,8 @@ mod catalogue;
 mod cites;
 mod consistency;
 mod context;
+mod ledger;
+mod predictions;
 mod raw;
 mod resolve;
 mod shape;
@@ -27,6 +29,7 @@ use crate::diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Source};
 use context::Complaints;
 
 pub use catalogue::{case_id, catalogue, catalogue_embedded, load_path, merge};
+pub use ledger::{LEDGER, ledger};
 
 /// A larger file is refused before it is looked at.
 pub const FILE_MAX: u64 = 1 << 20;
@@ -42,6 +45,28 @@ pub fn load(path: &Path) -> Result<Vec<Case>, Diagnostics> {
 
 /// The case of one file's bytes, in all its variants; `file` is what places are shown with.
 pub fn load_text(id: &str, file: &str, bytes: &[u8]) -> Result<Vec<Case>, Diagnostics> {
+    let source = read_text(file, bytes)?;
+    let tree = tree::parse(&source, &CASE)?;
+    let raw = shape::read(&source, &tree, &CASE)?;
+    let mut complaints = Complaints::new(&source);
+    let cases = resolve::resolve(id, &raw, &tree, &mut complaints);
+    complaints.into_result(cases)
+}
+
+/// What a kind of file is and holds, in words.
+struct Form {
+    /// As in "a case".
+    is: &'static str,
+    /// Its keys.
+    keys: &'static str,
+    /// How many of it.
+    one: &'static str,
+}
+
+const CASE: Form = Form { is: "a case", keys: "purpose, cites, steps", one: "one case in one file" };
+
+/// The bytes as a text that can be shown.
+fn read_text(file: &str, bytes: &[u8]) -> Result<Arc<Source>, Diagnostics> {
     if bytes.len() as u64 > FILE_MAX {
         let message = "the file is too large";
         return Err(Diagnostic::without_text(file, message, Some(&format!("at most {FILE_MAX} bytes"))).into());
@@ -54,11 +79,7 @@ pub fn load_text(id: &str, file: &str, bytes: &[u8]) -> Result<Vec<Case>, Diagno
         let message = format!("control character U+{:04X}", u32::from(c));
         return Err(Diagnostic::at(&source, at..at + c.len_utf8(), &message, Some("plain text")).into());
     }
-    let tree = tree::parse(&source)?;
-    let raw = shape::read(&source, &tree)?;
-    let mut complaints = Complaints::new(&source);
-    let cases = resolve::resolve(id, &raw, &tree, &mut complaints);
-    complaints.into_result(cases)
+    Ok(source)
 }
 
 /// At most one byte more than allowed is read, however large the file is.

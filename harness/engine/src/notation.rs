@@ -16,7 +16,7 @@ pub use print::display_segment;
 pub use resolve::{Bases, Clocks, Numbers};
 pub use scan::NotationError;
 pub use segment::{parse_pattern, parse_segment};
-pub use text::{errno_text, operation_text, poll_text, state_text};
+pub use text::{errno_text, operation_text, pattern_text, poll_text, state_text};
 
 /// A segment to send, as in `F. rcv.nxt:rcv.nxt(0) ack 2 win 502 <TS val now ecr last>`.
 ///

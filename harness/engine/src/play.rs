@@ -100,6 +100,7 @@ pub fn play(case: &Case, target: &mut impl Target, progress: &dyn Fn(Progress)) 
         case: case.id.clone(),
         variant: case.variant.clone(),
         purpose: case.purpose.clone(),
+        axes: case.axes(),
         claims: case.claims.clone(),
         requirements: case.requirements.clone(),
         target: target.identity(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::case::Case;
-use crate::judgement::{Judgement, Verdict};
+use crate::judgement::{Judgement, Outcome, Verdict};
 use crate::play::{Progress, TargetError};
 use crate::trace::Trace;
 
@@ -214,12 +214,15 @@ where
 
 /// The judgement of a case of which there is no trace to judge.
 fn unjudged(case: &Case, verdict: Verdict, reason: String) -> Judgement {
+    let undecided = |prediction| Outcome::undecided(prediction, &reason);
     Judgement {
         id: case.id.clone(),
         variant: case.variant.clone(),
         verdict,
+        axes: case.axes(),
+        claims: case.claim_ids(),
+        predictions: case.claims.iter().map(undecided).collect(),
         reason: Some(reason),
-        claims: case.claims.clone(),
         requirements: case.requirements.clone(),
         rules_fired: Vec::new(),
         departures: Vec::new(),

@@ -72,7 +72,7 @@ fn select_one(catalogue: &[Case], selector: &str) -> Result<Vec<Case>, SelectErr
         [..] => Ok(cases),
     };
     if let Some(claim) = selector.strip_prefix(CLAIM) {
-        return found(filter(&|case| case.claims.iter().any(|c| c == claim)));
+        return found(filter(&|case| case.claims.iter().any(|prediction| prediction.claim == claim)));
     }
     let folder = format!("{}/", selector.trim_end_matches('/'));
     let named = filter(&|case| case.id == selector || case.name() == selector || case.id.starts_with(&folder));

@@ -4,16 +4,20 @@
 //! Refuses to know what is right: a trace holds no verdict.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::case::{Endpoint, Operation, Topology};
-use crate::notation::{errno_text, operation_text, poll_text, state_text};
+use crate::notation::{errno_text, operation_text, poll_text, print_poll, state_text};
+use crate::prediction::Prediction;
 use tcpconform_model::{Errno, Poll, State};
 
 /// The version of the trace format that this program writes, and the newest that it reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+/// The oldest that it reads: its header names the claims alone, without their predictions.
+pub const VERSION_MIN: u32 = 1;
 
 /// Nanoseconds since the trace's start.
 pub type Nanos = u64;
@@ -40,8 +44,12 @@ pub struct Header {
     pub variant: String,
     /// The case's purpose sentence.
     pub purpose: String,
-    /// Claims that the case bears on.
-    pub claims: Vec<String>,
+    /// The axes of the variant's name, in its order.
+    #[serde(default)]
+    pub axes: Vec<String>,
+    /// What the claims say of the case.
+    #[serde(deserialize_with = "claims_of_any_version")]
+    pub claims: Vec<Prediction>,
     /// Requirements that the case is about, as in `RFC 9293 3.10.7.4`.
     pub requirements: Vec<String>,
     /// Whose TCP was played.
@@ -54,6 +62,23 @@ pub struct Header {
     pub steps: Vec<StepIdentity>,
     /// Wall-clock start, nanoseconds since 1970; 0 where time is virtual.
     pub started_unix_ns: u64,
+}
+
+/// The claims of a header: each with its prediction, or, as version 1 wrote them, by its id alone.
+fn claims_of_any_version<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Prediction>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Id(String),
+        Whole(Prediction),
+    }
+
+    let stored = Vec::<Stored>::deserialize(d)?;
+    let claim = |stored| match stored {
+        Stored::Id(claim) => Prediction { claim, place: String::new(), given: None, predicts: Vec::new() },
+        Stored::Whole(prediction) => prediction,
+    };
+    Ok(stored.into_iter().map(claim).collect())
 }
 
 /// Whose TCP was played.
@@ -212,6 +237,21 @@ pub enum CallReturn {
     /// Failure, as in `ECONNRESET`.
     #[serde(with = "errno_text")]
     Error(Errno),
+}
+
+/// As in `3`, `ECONNRESET` or `IN RDHUP`.
+impl fmt::Display for CallReturn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallReturn::Value(value) => write!(f, "{value}"),
+            CallReturn::Events(Poll(0)) => f.write_str("no events"),
+            CallReturn::Events(events) => f.write_str(&print_poll(*events)),
+            CallReturn::Error(errno) => match errno.name() {
+                Some(name) => f.write_str(name),
+                None => write!(f, "errno {}", errno.0),
+            },
+        }
+    }
 }
 
 /// The state of the endpoint's connection, asked for once.

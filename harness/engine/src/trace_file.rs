@@ -9,7 +9,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::case::Endpoint;
-use crate::trace::{Header, Record, Trace, VERSION, What};
+use crate::trace::{Header, Record, Trace, VERSION, VERSION_MIN, What};
 
 /// The longest line that is read, bytes: a header with a thousand steps, or a segment of 64 KiB in hexadecimal.
 const LINE_MAX: usize = 4 << 20;
@@ -80,7 +80,7 @@ fn read_header(lines: &Lines) -> Result<Header, TraceFileError> {
     let version: Version = serde_json::from_slice(&lines.text)
         .map_err(|_| lines.wrong("not the header of a trace, which begins with {\"trace\":"))?;
     match version.trace {
-        VERSION => lines.parse("the header of a trace"),
+        VERSION_MIN..=VERSION => lines.parse("the header of a trace"),
         newer if newer > VERSION => Err(lines.wrong(format!(
             "trace format {newer} is newer than {VERSION}, the newest that this tcpconform reads: use a newer tcpconform"
         ))),
@@ -156,8 +156,12 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tcpconform_model::State;
+
     use crate::case::Topology;
-    use crate::trace::{StepIdentity, TargetIdentity, TargetKind, Trouble};
+    use crate::notation::parse_pattern;
+    use crate::prediction::{Event, Predicted, Prediction, SegmentEvent};
+    use crate::trace::{StepIdentity, TargetIdentity, TargetKind, Trouble, Way};
 
     fn trace() -> Trace {
         let record = |at, what| Record { at, step: 0, what };
@@ -168,7 +172,8 @@ mod tests {
                 case: "time-wait/rst".into(),
                 variant: "ipv4".into(),
                 purpose: "A RST at RCV.NXT ends TIME-WAIT.".into(),
-                claims: vec!["T23".into()],
+                axes: vec!["ip".into()],
+                claims: vec![prediction()],
                 requirements: vec!["RFC 9293 3.10.7.4".into()],
                 target: TargetIdentity { kind: TargetKind::Model, release: "0.1.0".into(), hz: 250 },
                 topology: Topology::Crafted,
@@ -177,6 +182,35 @@ mod tests {
                 started_unix_ns: 0,
             },
             records: vec![record(0, What::Trouble(Trouble { text: "late".into() })), record(7, What::End {})],
+        }
+    }
+
+    fn prediction() -> Prediction {
+        let segment = SegmentEvent {
+            way: Way::Out,
+            on: Endpoint::A,
+            pattern: parse_pattern("R 1:1(0)").unwrap(),
+            header: Some(20),
+            checksum: true,
+            ttl: None,
+        };
+        let predicted = |event, forbidden| Predicted {
+            place: "a.yaml:4:5".into(),
+            event,
+            forbidden,
+            within: Some(1_000),
+            after: None,
+            ratio: None,
+            times: None,
+        };
+        Prediction {
+            claim: "T23".into(),
+            place: "a.yaml:3:3".into(),
+            given: Some("tcp_rfc1337 is 0".into()),
+            predicts: vec![
+                predicted(Event::Segment(segment), true),
+                predicted(Event::State { of: Endpoint::A, state: State::Closed }, false),
+            ],
         }
     }
 
@@ -196,14 +230,31 @@ mod tests {
     }
 
     #[test]
+    fn the_first_version_named_the_claims_alone() {
+        let header = serde_json::to_value(&trace().header).unwrap();
+        let mut header = header.as_object().unwrap().clone();
+        header.insert("trace".into(), 1.into());
+        header.insert("claims".into(), serde_json::json!(["T23", "T24"]));
+        header.remove("axes");
+        let text = written();
+        let (_, records) = text.split_once('\n').unwrap();
+        let old = read(format!("{}\n{records}", serde_json::Value::from(header)).as_bytes()).unwrap();
+        let claims: Vec<&str> = old.header.claims.iter().map(|prediction| prediction.claim.as_str()).collect();
+        assert_eq!(claims, ["T23", "T24"]);
+        assert!(old.header.claims.iter().all(|prediction| prediction.predicts.is_empty()));
+        assert_eq!(old.records, trace().records);
+        assert_eq!(refusal(&text.replace("{\"trace\":2", "{\"trace\":0")), "line 1: there is no trace format 0");
+    }
+
+    #[test]
     fn what_is_no_trace_is_refused_by_line() {
         let text = written();
         assert_eq!(refusal(""), "line 1: the file is empty; a trace begins with its header");
         assert_eq!(refusal("{\"a\":1}\n"), "line 1: not the header of a trace, which begins with {\"trace\":");
         assert_eq!(refusal("\x7fELF\n"), "line 1: not the header of a trace, which begins with {\"trace\":");
         assert_eq!(
-            refusal(&text.replace("{\"trace\":1", "{\"trace\":2")),
-            "line 1: trace format 2 is newer than 1, the newest that this tcpconform reads: use a newer tcpconform"
+            refusal(&text.replace("{\"trace\":2", "{\"trace\":3")),
+            "line 1: trace format 3 is newer than 2, the newest that this tcpconform reads: use a newer tcpconform"
         );
         assert_eq!(
             refusal(&text.replace("\"at\":7", "\"when\":7")),

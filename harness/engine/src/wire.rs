@@ -33,6 +33,8 @@ pub struct Packet {
     pub options_ok: bool,
     /// Reserved bits of the TCP header (4 bits).
     pub reserved: u8,
+    /// Length of the TCP header, options included, bytes.
+    pub header_len: u8,
     /// Where the data starts in the packet; it is `segment.data_len` bytes long.
     pub data_at: usize,
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::io::Write as _;
 use std::path::Path;
 
-use tcpconform_engine::load::{self, catalogue, catalogue_embedded, load_text};
+use tcpconform_engine::load::{self, catalogue, catalogue_embedded, ledger, load_text};
 
 /// A case around these steps.
 fn case(steps: &str) -> String {
@@ -112,8 +112,8 @@ bad! { names_and_ranges:
     "times zero" => with("topology: two-kernels\n", "  - establish\n  - drop: {frames: F., times: 0}\n  - expect: F.\n"),
     "one copy" => with("topology: two-kernels\n", "  - establish\n  - duplicate: {frames: F., copies: 1}\n  - expect: F.\n"),
     "data offset" => case("  - establish\n  - inject: {segment: ., damage: [{data-offset: 16}]}\n  - expect: .\n"),
-    "claim" => with("claims: [T4]\n", GOOD_STEPS),
-    "claim twice" => with("claims: [T04, T05, T04]\n", GOOD_STEPS),
+    "claim" => with("claims:\n  T4: [segment: F.]\n", GOOD_STEPS),
+    "claim twice" => with("claims:\n  T04: [segment: F.]\n  T05: [segment: F.]\n  T04: [segment: F.]\n", GOOD_STEPS),
     "cites nothing" => "purpose: A test.\ncites: [rfc9293]\nsteps: [establish, expect: F.]\n",
     "cites no requirement" => "purpose: A test.\ncites: []\nsteps: [establish, expect: F.]\n",
     "cites an unknown sysctl" => "purpose: A test.\ncites: [Linux sysctl tcp_fin_time]\nsteps: [establish, expect: F.]\n",
@@ -171,6 +171,67 @@ bad! { variants:
     "too many" => with("variants:\n  p: {a: x, b: x, c: x, d: x, e: x, f: x}\n  q: {g: x, h: x, i: x, j: x, k: x, l: x}\n  r: {m: x, n: x, o: x, u: x}\n", GOOD_STEPS),
 }
 
+/// A case with this list of events for a claim.
+fn predicting(events: &str) -> String {
+    with(&format!("claims:\n  T04:\n{events}"), GOOD_STEPS)
+}
+
+/// The same between two kernels, in variants.
+fn predicting_two(events: &str) -> String {
+    let lines = "topology: two-kernels\nvariants: {size: [small, large]}\n";
+    let steps = "  - establish\n  - a: write(10)\n  - when: {small: [b: close()]}\n  - poll: IN\n";
+    with(&format!("{lines}claims:\n  T04:\n{events}"), steps)
+}
+
+bad! { predictions:
+    "claims without predictions" => with("claims: [T04]\n", GOOD_STEPS),
+    "claim with a text" => with("claims: {T04: F.}\n", GOOD_STEPS),
+    "empty list" => with("claims: {T04: []}\n", GOOD_STEPS),
+    "empty list with a condition" => with("claims: {T04: {given: x is y, predicts: []}}\n", GOOD_STEPS),
+    "condition without events" => with("claims: {T04: {given: x is y}}\n", GOOD_STEPS),
+    "condition that is a sentence" => with("claims: {T04: {given: x is y., predicts: [segment: F.]}}\n", GOOD_STEPS),
+    "unknown axis in a condition" => with("claims: {T04: {given: \"x is ${y}\", predicts: [segment: F.]}}\n", GOOD_STEPS),
+    "no event" => predicting("    - {within: 3s}\n"),
+    "two events in one" => predicting("    - {segment: F., state: CLOSED}\n"),
+    "unknown event" => predicting("    - segmnt: F.\n"),
+    "an event that is a text" => predicting("    - establish\n"),
+    "segment" => predicting("    - segment: F. 1:2(0)\n"),
+    "arriving segment" => predicting("    - {arrives: F. ack rcv.next}\n"),
+    "state" => predicting("    - state: FIN_WAIT_1\n"),
+    "duration" => predicting("    - {state: CLOSED, within: 10}\n"),
+    "contradicting durations" => predicting("    - {state: CLOSED, within: 10s, after: 1m}\n"),
+    "ratio" => predicting("    - segment: F.\n    - segment: F.\n    - {segment: F., ratio: twice}\n"),
+    "first ratio" => predicting("    - segment: F.\n    - {segment: F., ratio: 2}\n"),
+    "ratio of a repeated event" => predicting("    - segment: S\n    - {segment: F., ratio: 2, times: 3}\n"),
+    "times" => predicting("    - {segment: F., times: 0}\n"),
+    "times of a state" => predicting("    - {state: CLOSED, times: 2}\n"),
+    "header" => predicting("    - {segment: F., header: 5}\n"),
+    "checksum" => predicting("    - {segment: F., checksum: wrong}\n"),
+    "ttl" => predicting("    - {segment: F., ttl: 256}\n"),
+    "wrong endpoint word" => predicting("    - {segment: F., of: a}\n    - {state: CLOSED, from: a}\n"),
+    "endpoint" => predicting("    - {segment: F., from: c}\n"),
+    "endpoint that is not there" => predicting("    - {segment: F., from: b}\n    - {arrives: F., at: b}\n    - {state: CLOSED, of: b}\n"),
+    "call" => predicting("    - call: clse()\n"),
+    "call that no step makes" => predicting("    - call: shutdown(WR)\n"),
+    "call of another endpoint" => predicting_two("    - {call: write(10), on: b}\n"),
+    "call of another variant" => predicting_two("    - {call: close(), on: b}\n"),
+    "result" => predicting("    - {call: close(), returns: nothing}\n"),
+    "errno" => predicting("    - {call: close(), returns: EPIP}\n"),
+    "poll" => predicting("    - poll: IN\n"),
+    "poll events" => predicting_two("    - poll: INN\n"),
+    "poll without events" => predicting_two("    - poll: \"\"\n"),
+    "not of a text" => predicting("    - not: F.\n"),
+    "not within a not" => predicting("    - not: {not: {segment: F.}}\n"),
+    "time inside a not" => predicting("    - not: {segment: F., within: 3s}\n"),
+    "times of a not" => predicting("    - {not: {segment: F.}, times: 3}\n"),
+    "event beside a not" => predicting("    - {not: {segment: F.}, segment: F.}\n"),
+    "unknown value in a when" => predicting_two("    - when: {smal: [segment: F.]}\n"),
+    "when without events" => predicting_two("    - when: {small: []}\n"),
+    "when without values" => predicting_two("    - when: {}\n"),
+    "event beside a when" => predicting_two("    - {when: {small: [state: CLOSED]}, within: 3s}\n"),
+    "too many" => predicting(&"    - segment: F.\n".repeat(501)),
+}
+
 bad! { order_of_steps:
     "no steps" => "purpose: A test.\ncites: [RFC 9293 3.6]\nsteps: []\n",
     "no step that waits" => case("  - establish\n  - a: close()\n"),
@@ -194,7 +255,33 @@ bad! { order_of_steps:
     "middle with the crafted peer" => case("  - establish\n  - drop: F.\n  - expect: F.\n"),
     "middle in one of two topologies" => with("variants: {topology: [crafted, two-kernels]}\n", "  - establish\n  - drop: F.\n  - expect: F.\n"),
     "peer between two kernels" => with("topology: two-kernels\npeer: {mss: 1000}\n", GOOD_STEPS),
-    "many at once" => with("mtu: 1\nclaims: [x]\nsysctls: {tcp_fin: 1}\n", "  - state: OPEN\n  - a: clse()\n  - wait: 1\n"),
+    "many at once" => with("mtu: 1\nclaims: {x: [segment: F.]}\nsysctls: {tcp_fin: 1}\n", "  - state: OPEN\n  - a: clse()\n  - wait: 1\n"),
+}
+
+#[test]
+fn a_wrong_ledger() {
+    let good = "{id: W01, says: A close is a close., from: [000 1.1]}";
+    let mut all = String::new();
+    for (name, text) in [
+        ("empty", String::new()),
+        ("a case", case(GOOD_STEPS)),
+        ("a list", format!("- {good}\n")),
+        ("unknown key", "waves:\n  - {id: W01, say: x, from: [x]}\n".to_string()),
+        ("missing key", "waves:\n  - {id: W01, says: x}\n".to_string()),
+        ("id", "waves:\n  - {id: w1, says: A close., from: [x]}\n".to_string()),
+        ("same id", format!("waves:\n  - {good}\nloss:\n  - {good}\n")),
+        ("same group", format!("waves:\n  - {good}\nwaves:\n  - {good}\n")),
+        (
+            "no sentence",
+            "waves:\n  - {id: W01, says: \"\", from: [x]}\n  - {id: W02, says: close, from: [x]}\n".to_string(),
+        ),
+        ("from nowhere", "waves:\n  - {id: W01, says: A close., from: []}\n".to_string()),
+        ("no reason", "waves:\n  - {id: W01, says: A close., from: [x], untested: \" \"}\n".to_string()),
+    ] {
+        let diagnostics = ledger("claims.yaml", text.as_bytes()).expect_err(name);
+        writeln!(all, "## {name}\n{diagnostics}").expect("a String takes everything");
+    }
+    insta::assert_snapshot!(all);
 }
 
 #[test]

@@ -10,7 +10,21 @@ use tcpconform_engine::select::{SelectError, select};
 
 const FEATURES: &str = r#"# A comment.
 purpose: A RST at RCV.NXT ends TIME-WAIT; elsewhere it does not.
-claims: [T23]
+claims:
+  T23:
+    given: the RST is ${position}
+    predicts:
+      - state: TIME-WAIT
+      - when:
+          crafted:
+            - {arrives: "R ${position}(0)", within: 3s, times: 1, checksum: valid, ttl: 64}
+            - not: {segment: "* ack 2", header: 32}
+              within: 10ms
+            - {call: close(), returns: 0}
+          two-kernels: [{segment: F., from: b}, {arrives: F., at: b}, {state: CLOSED, of: b, ratio: 1.5}]
+          no-ts: [{state: CLOSED, after: 1.5s}]
+  T24:
+    - when: {two-kernels: [{call: child.kill(), on: b}]}
 cites: [RFC 9293 3.10.7.4, RFC 9293 MUST-13, RFC 7323 A.2, Linux tcp_fin(), Linux sysctl tcp_rfc1337, Linux tcp(7)]
 variants:
   topology: [crafted, two-kernels]
@@ -68,7 +82,8 @@ fn show(cases: &[Case]) -> String {
     let mut text = String::new();
     for case in cases {
         let head = (&case.topology, &case.ip, &case.open, &case.peer, &case.sysctls, case.mtu);
-        writeln!(text, "{} {:?}\n  {head:?}\n  {:?} {:?}", case.name(), case.choices, case.claims, case.requirements)
+        let ids = case.claim_ids();
+        writeln!(text, "{} {:?}\n  {head:?}\n  {ids:?} {:?}", case.name(), case.choices, case.requirements)
             .expect("a String takes everything");
         for step in &case.steps {
             writeln!(text, "  {} {}", step.place, step.text).expect("a String takes everything");
@@ -83,6 +98,7 @@ fn every_feature_in_two_files() {
     assert_eq!(features.len(), 8);
     insta::assert_snapshot!("features", show(&[features[0].clone(), features[7].clone()]));
     insta::assert_debug_snapshot!("steps", features[0].steps);
+    insta::assert_debug_snapshot!("claims", [&features[0].claims, &features[7].claims]);
     insta::assert_snapshot!("openings", show(&load_text("o", "o.yaml", OPENINGS.as_bytes()).expect("a case")));
 }
 
@@ -99,8 +115,8 @@ fn places_of_errors_are_the_same_with_windows_line_ends() {
     let wrong = FEATURES.replace("rcv.nxt(0) ack 2 <nop", "rcv.next(0) ack 2 <nop");
     let place =
         |text: &str| load_text("t", "t.yaml", text.as_bytes()).expect_err("a wrong variable").0[0].place.clone();
-    assert_eq!(place(&wrong), "t.yaml:21:33");
-    assert_eq!(place(&format!("\u{feff}{}", wrong.replace('\n', "\r\n"))), "t.yaml:21:33");
+    assert_eq!(place(&wrong), "t.yaml:35:33");
+    assert_eq!(place(&format!("\u{feff}{}", wrong.replace('\n', "\r\n"))), "t.yaml:35:33");
 }
 
 #[expect(clippy::disallowed_methods, reason = "the bound is on our own work, not on a target's")]
@@ -128,7 +144,8 @@ fn monstrous_files_are_refused_soon() {
         repeat(&format!("{head}steps:\n  - expect: F. "), &|_| "1+".into()),
         repeat(&format!("{head}steps: [expect: F.]\nsysctls:\n"), &|i| format!("  s{i}: 1\n")),
         repeat(&format!("{head}steps: [expect: F.]\nvariants:\n  x:\n"), &|i| format!("    v{i}: 1\n")),
-        repeat(&format!("{head}steps: [expect: F.]\nclaims:\n"), &|i| format!("  - T{i}\n")),
+        repeat(&format!("{head}steps: [expect: F.]\nclaims:\n"), &|i| format!("  T{i}: [segment: F.]\n")),
+        repeat(&format!("{head}steps: [expect: F.]\nclaims:\n  T04:\n"), &|_| "    - not: {segment: F.}\n".into()),
     ];
     for monster in monsters {
         let start = Instant::now();
@@ -157,7 +174,7 @@ proptest! {
 }
 
 fn small(claim: &str) -> String {
-    format!("purpose: x\nclaims: [{claim}]\ncites: [RFC 9293]\nsteps: [establish, expect: F.]\n")
+    format!("purpose: x\nclaims: {{{claim}: [segment: F.]}}\ncites: [RFC 9293]\nsteps: [establish, expect: F.]\n")
 }
 
 fn some_cases() -> Vec<Case> {

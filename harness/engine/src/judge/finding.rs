@@ -7,7 +7,7 @@ use super::seconds;
 use crate::case::Topology;
 use crate::judgement::{ContextLine, Finding};
 use crate::notation::display_segment;
-use crate::trace::{CallReturn, EndpointIdentity, Record, Trace, Way, What};
+use crate::trace::{EndpointIdentity, Record, Trace, Way, What};
 use crate::view::View;
 use crate::wire;
 
@@ -66,12 +66,7 @@ fn line(trace: &Trace, endpoint: &EndpointIdentity, record: &Record, view: &mut 
             ))
         }
         What::Call(call) if call.on == endpoint.name => {
-            let result = match call.result {
-                CallReturn::Value(value) => value.to_string(),
-                CallReturn::Events(events) => crate::notation::print_poll(events),
-                CallReturn::Error(errno) => errno.name().unwrap_or("an unknown errno").to_string(),
-            };
-            Some((format!("  {} = {result}", call.op), "call".to_string()))
+            Some((format!("  {} = {}", call.op, call.result), "call".to_string()))
         }
         What::Sample(sample) if sample.on == endpoint.name => {
             Some((format!("  {}", sample.state), "state".to_string()))

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::{load, load_text, read_limited, tidy};
+use super::{LEDGER, load, load_text, read_limited, tidy};
 use crate::case::Case;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 
 /// The folder that ids count from, and what places of compiled-in cases are shown under.
 const ROOT_NAME: &str = "cases";
-/// Files of the root that are data about cases.
-const NOT_CASES: [&str; 1] = ["claims.yaml"];
 /// Deeper folders are refused.
 const DEPTH_MAX: usize = 8;
 
@@ -36,7 +34,7 @@ pub fn catalogue_embedded<P: AsRef<str>, B: AsRef<[u8]>>(files: &[(P, B)]) -> Re
     let (mut cases, mut complaints) = (Vec::new(), Vec::new());
     for (path, bytes) in files {
         let path = path.as_ref();
-        if !path.ends_with(".yaml") || NOT_CASES.contains(&path) {
+        if !path.ends_with(".yaml") || path == LEDGER {
             continue;
         }
         let id = path.trim_end_matches(".yaml");
@@ -123,7 +121,7 @@ fn walk(root: &Path, folder: &Path, depth: usize, files: &mut Vec<PathBuf>, comp
                 "a case file that would not be found",
                 Some("the ending `.yaml`"),
             ));
-        } else if name.ends_with(".yaml") && !(folder == root && NOT_CASES.contains(&name.as_str())) {
+        } else if name.ends_with(".yaml") && !(folder == root && name == LEDGER) {
             match check_id(&case_id(&path, Some(root)), &file) {
                 Ok(()) => files.push(path),
                 Err(diagnostics) => complaints.extend(diagnostics.0),
@@ -171,6 +169,10 @@ fn same_content(one: &Case, other: &Case) -> bool {
         let mut case = case.clone();
         for step in &mut case.steps {
             step.place.clear();
+        }
+        for claim in &mut case.claims {
+            claim.place.clear();
+            claim.predicts.iter_mut().for_each(|predicted| predicted.place.clear());
         }
         case
     };

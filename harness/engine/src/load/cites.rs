@@ -1,4 +1,4 @@
-//! Requirements and claims: the form of what a case says it is about.
+//! Requirements: the form of what a case holds the kernel to.
 
 use crate::load::sysctl;
 use crate::notation::NotationError;
@@ -17,16 +17,6 @@ pub(super) fn check_cite(text: &str) -> Result<(), NotationError> {
         ["Linux", "sysctl", name] => complain(format!("unknown sysctl `{name}`"), &sysctl::expected(name)),
         ["Linux", function] if is_function(function) || is_manual_page(function) => Ok(()),
         _ => complain(format!("`{text}` cites nothing"), CITES_EXPECTED),
-    }
-}
-
-/// Checks a claim id, as in `T04`.
-pub(super) fn check_claim(text: &str) -> Result<(), NotationError> {
-    match text.as_bytes() {
-        [b'A'..=b'Z', b'0'..=b'9', b'0'..=b'9'] => Ok(()),
-        _ => {
-            Err(super::context::whole(text, format!("`{text}` is not a claim"), "a letter and two digits, as in `T04`"))
-        }
     }
 }
 

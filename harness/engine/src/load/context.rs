@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::template::{Expanded, expand};
 use super::tree::Node;
-use crate::case::Case;
 use crate::diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Source};
 use crate::notation::NotationError;
 
@@ -49,10 +48,10 @@ impl<'s> Complaints<'s> {
         self.source.place(node.span.start)
     }
 
-    pub(super) fn into_result(self, cases: Vec<Case>) -> Result<Vec<Case>, Diagnostics> {
+    pub(super) fn into_result<T>(self, read: T) -> Result<T, Diagnostics> {
         let mut found = self.found.into_inner();
         if found.is_empty() {
-            return Ok(cases);
+            return Ok(read);
         }
         found.sort_by_key(|(span, _)| span.start);
         Err(super::tidy(found.into_iter().map(|(_, diagnostic)| diagnostic).collect()))

@@ -12,7 +12,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 pub(super) struct RawCase {
     pub(super) purpose: Text,
     #[serde(default)]
-    pub(super) claims: Vec<Text>,
+    pub(super) claims: Pairs<RawPrediction>,
     pub(super) cites: Vec<Text>,
     pub(super) topology: Option<Text>,
     pub(super) open: Option<Text>,
@@ -135,6 +135,78 @@ pub(super) struct RawRewrite {
     pub(super) to: Text,
     pub(super) from: Option<Text>,
     pub(super) times: Option<Text>,
+}
+
+/// What a claim predicts: the events alone, or with words for the condition.
+#[derive(Debug)]
+pub(super) struct RawPrediction {
+    pub(super) given: Option<Text>,
+    pub(super) predicts: Vec<RawPredicted>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an event, as in `segment: F.`")]
+pub(super) struct RawPredicted {
+    pub(super) segment: Option<Text>,
+    pub(super) arrives: Option<Text>,
+    pub(super) state: Option<Text>,
+    pub(super) call: Option<Text>,
+    pub(super) poll: Option<Text>,
+    pub(super) not: Option<Box<RawPredicted>>,
+    pub(super) when: Option<Pairs<Vec<RawPredicted>>>,
+    pub(super) from: Option<Text>,
+    pub(super) at: Option<Text>,
+    pub(super) of: Option<Text>,
+    pub(super) on: Option<Text>,
+    pub(super) returns: Option<Text>,
+    pub(super) within: Option<Text>,
+    pub(super) after: Option<Text>,
+    pub(super) ratio: Option<Text>,
+    pub(super) times: Option<Text>,
+    pub(super) header: Option<Text>,
+    pub(super) checksum: Option<Text>,
+    pub(super) ttl: Option<Text>,
+}
+
+impl<'de> Deserialize<'de> for RawPrediction {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<RawPrediction, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct WithGiven {
+            given: Option<Text>,
+            predicts: Vec<RawPredicted>,
+        }
+
+        struct PredictionVisitor;
+        impl<'de> Visitor<'de> for PredictionVisitor {
+            type Value = RawPrediction;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of events, or a mapping with given and predicts")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<RawPrediction, A::Error> {
+                let predicts = Vec::deserialize(SeqAccessDeserializer::new(seq))?;
+                Ok(RawPrediction { given: None, predicts })
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawPrediction, A::Error> {
+                let WithGiven { given, predicts } = WithGiven::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(RawPrediction { given, predicts })
+            }
+        }
+        d.deserialize_any(PredictionVisitor)
+    }
+}
+
+/// The ledger: groups of claims.
+pub(super) type RawLedger = Pairs<Vec<RawClaim>>;
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawClaim {
+    pub(super) id: Text,
+    pub(super) says: Text,
+    pub(super) from: Vec<Text>,
+    pub(super) watch: Option<Text>,
+    pub(super) untested: Option<Text>,
 }
 
 /// A scalar of any YAML type, as text.

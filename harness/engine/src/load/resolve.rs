@@ -4,9 +4,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::axes::{self, Axis};
-use super::cites::{check_cite, check_claim};
+use super::cites::check_cite;
 use super::consistency::Sockets;
 use super::context::{Choice, Complaints, Context};
+use super::ledger::check_claim_id;
+use super::predictions::{Predictions, count_predicted};
 use super::raw::{RawCase, Text};
 use super::steps::{Steps, count_steps};
 use super::tree::Node;
@@ -19,6 +21,8 @@ const PURPOSE_MAX: usize = 300;
 const LIST_MAX: usize = 64;
 /// Most steps, those of all branches counted.
 const STEPS_MAX: usize = 300;
+/// Most events of all predictions, those of all branches counted.
+const PREDICTED_MAX: usize = 500;
 const MTU_MIN: u64 = 576;
 /// RFC 8200 section 5.
 const MTU_MIN_IPV6: u64 = 1280;
@@ -40,7 +44,7 @@ pub(super) fn resolve(id: &str, raw: &RawCase, tree: &Node, complaints: &mut Com
         return Vec::new();
     }
     check_purpose(raw, tree, complaints);
-    let claims = checked(&outside, &raw.claims, tree.get("claims"), check_claim);
+    check_claims(&outside, raw, tree);
     let requirements = checked(&outside, &raw.cites, tree.get("cites"), check_cite);
     if raw.cites.is_empty() {
         outside.complain(
@@ -61,7 +65,7 @@ pub(super) fn resolve(id: &str, raw: &RawCase, tree: &Node, complaints: &mut Com
             variant: variant_name(&choices),
             choices: choices.iter().filter(|c| c.named).map(|c| (c.axis.clone(), c.value.clone())).collect(),
             purpose: raw.purpose.0.trim().to_string(),
-            claims: claims.clone(),
+            claims: Vec::new(),
             requirements: requirements.clone(),
             topology: topology(&choices),
             connections: 1,
@@ -98,6 +102,7 @@ fn variant(mut case: Case, raw: &RawCase, tree: &Node, context: &Context<'_, '_>
     steps.add_all(&raw.steps, tree.get("steps"));
     case.steps = steps.steps;
     case.connections = case.steps.iter().filter_map(|step| step.kind.connection()).max().unwrap_or(1);
+    case.claims = Predictions { context, axes, case: &case }.all(&raw.claims, tree.get("claims"));
     let node = tree.entry("steps").map_or(tree, |(key, _)| key);
     // A step that is wrong may be the one that waits.
     if !context.complaints.none() {
@@ -118,7 +123,8 @@ fn variant(mut case: Case, raw: &RawCase, tree: &Node, context: &Context<'_, '_>
 /// Every list has a limit, so that a wrong file is refused soon.
 fn sizes_fit(raw: &RawCase, tree: &Node, complaints: &Complaints<'_>) -> bool {
     let lists = [
-        ("claims", raw.claims.len(), LIST_MAX),
+        ("claims", raw.claims.0.len(), LIST_MAX),
+        ("claims", raw.claims.0.iter().map(|(_, claim)| count_predicted(&claim.predicts)).sum(), PREDICTED_MAX),
         ("cites", raw.cites.len(), LIST_MAX),
         ("sysctls", raw.sysctls.0.len(), LIST_MAX),
         ("variants", raw.variants.0.len(), LIST_MAX),
@@ -160,6 +166,18 @@ fn checked(
         seen.push(text.0.clone());
     }
     seen
+}
+
+/// The form of each claim's id, and a prediction for each.
+fn check_claims(context: &Context<'_, '_>, raw: &RawCase, tree: &Node) {
+    let node = tree.get("claims");
+    for (id, prediction) in &raw.claims.0 {
+        let Some((key, value)) = node.entry(id) else { continue };
+        context.parse(key, id, check_claim_id);
+        if prediction.predicts.is_empty() {
+            context.complain(value.get("predicts"), &format!("claim `{id}` predicts nothing"), "at least one event");
+        }
+    }
 }
 
 fn mtu(raw: &RawCase, tree: &Node, context: &Context<'_, '_>, axes: &[Axis]) -> u32 {

@@ -3,14 +3,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment, Track};
 
-use super::raw::RawCase;
+use super::Form;
 use super::tree::{Node, NodeKind};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source, one_of};
 
 /// Reads the document's keys and types; stops at the first that is wrong.
-pub(super) fn read(source: &Arc<Source>, tree: &Node) -> Result<RawCase, Diagnostics> {
+pub(super) fn read<T: DeserializeOwned>(source: &Arc<Source>, tree: &Node, form: &Form) -> Result<T, Diagnostics> {
     let document: serde_yaml::Value = serde_yaml::from_str(&source.text).map_err(|error| {
         let at = error.location().map_or(0, |location| location.index());
         Diagnostic::at(source, at..at, &format!("not YAML: {error}"), None)
@@ -20,7 +21,7 @@ pub(super) fn read(source: &Arc<Source>, tree: &Node) -> Result<RawCase, Diagnos
     serde_yaml::with::singleton_map_recursive::deserialize(tracked).map_err(|error| {
         let fault = Fault::of(&error.to_string());
         let (span, depth) = place(tree, &track.path(), &fault);
-        let expected = fault.expected.or_else(|| (depth == 0).then(|| "a case: purpose, cites, steps".to_string()));
+        let expected = fault.expected.or_else(|| (depth == 0).then(|| format!("{}: {}", form.is, form.keys)));
         Diagnostic::at(source, span, &fault.message, expected.as_deref()).into()
     })
 }

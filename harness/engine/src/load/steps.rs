@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use tcpconform_model::State;
+use tcpconform_model::{Poll, State};
 
 use super::axes::Axis;
 use super::consistency::Sockets;
@@ -134,12 +134,7 @@ impl Steps<'_, '_, '_> {
             }
             RawStep::Poll(raw) => {
                 let (raw, node) = (&raw.0, node.get("poll"));
-                let events = self.context.parse(node.get("events"), &raw.events.0, |text| {
-                    if text.trim().is_empty() {
-                        return Err(whole(text, "no event".into(), "poll events, as in `IN RDHUP`"));
-                    }
-                    parse_poll(text)
-                });
+                let events = self.context.parse(node.get("events"), &raw.events.0, parse_some_poll);
                 let (on, within) = (self.endpoint(&raw.on, node, "on"), self.within(&raw.within, node));
                 Some(StepKind::Poll { on: on?, events: events?, within: within? })
             }
@@ -254,9 +249,17 @@ pub(super) fn parse_endpoint(text: &str) -> Result<Endpoint, NotationError> {
     })
 }
 
-fn parse_state(text: &str) -> Result<State, NotationError> {
+pub(super) fn parse_state(text: &str) -> Result<State, NotationError> {
     State::from_name(text)
         .ok_or_else(|| whole(text, format!("unknown state `{text}`"), &one_of(text, State::ALL.map(State::name))))
+}
+
+/// At least one poll event.
+pub(super) fn parse_some_poll(text: &str) -> Result<Poll, NotationError> {
+    if text.trim().is_empty() {
+        return Err(whole(text, "no event".into(), "poll events, as in `IN RDHUP`"));
+    }
+    parse_poll(text)
 }
 
 fn parse_times(text: &str) -> Result<Option<u32>, NotationError> {

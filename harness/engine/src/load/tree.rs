@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 
+use super::Form;
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 
 /// Deeper nesting is refused.
@@ -74,9 +75,10 @@ impl Node {
     }
 }
 
-/// Parses the text of a case file.
-pub(super) fn parse(source: &Arc<Source>) -> Result<Node, Diagnostics> {
-    let mut reader = Reader { source, parser: Parser::new_from_str(&source.text), bytes: char_offsets(&source.text) };
+/// Parses the text of a file of this form.
+pub(super) fn parse(source: &Arc<Source>, form: &Form) -> Result<Node, Diagnostics> {
+    let parser = Parser::new_from_str(&source.text);
+    let mut reader = Reader { source, form, parser, bytes: char_offsets(&source.text) };
     reader.document().map_err(Diagnostics::from)
 }
 
@@ -87,6 +89,7 @@ fn char_offsets(text: &str) -> Vec<usize> {
 
 struct Reader<'s> {
     source: &'s Arc<Source>,
+    form: &'s Form,
     parser: Parser<'s, StrInput<'s>>,
     bytes: Vec<usize>,
 }
@@ -97,10 +100,10 @@ impl<'s> Reader<'s> {
             match self.next()? {
                 (Event::StreamStart | Event::DocumentStart(_) | Event::Nothing, _) => {}
                 (Event::StreamEnd | Event::DocumentEnd, _) => {
-                    return Err(self.complain(0..0, "the file is empty", "a case: purpose, cites, steps"));
+                    return Err(self.empty());
                 }
                 (Event::Scalar(text, ScalarStyle::Plain, 0, None), _) if matches!(&*text, "" | "~") => {
-                    return Err(self.complain(0..0, "the file is empty", "a case: purpose, cites, steps"));
+                    return Err(self.empty());
                 }
                 (first, span) => {
                     let root = self.node(first, span, 0)?;
@@ -111,11 +114,16 @@ impl<'s> Reader<'s> {
         }
     }
 
+    fn empty(&self) -> Diagnostic {
+        self.complain(0..0, "the file is empty", &format!("{}: {}", self.form.is, self.form.keys))
+    }
+
     fn not_empty(&self, root: Node) -> Result<Node, Diagnostic> {
         match &root.kind {
             NodeKind::Mapping(_) => Ok(root),
             NodeKind::Scalar { .. } | NodeKind::Sequence(_) => {
-                Err(self.complain(root.span, "this is not a case", "a mapping with purpose, cites and steps"))
+                let message = format!("this is not {}", self.form.is);
+                Err(self.complain(root.span, &message, &format!("a mapping: {}", self.form.keys)))
             }
         }
     }
@@ -126,7 +134,7 @@ impl<'s> Reader<'s> {
                 (Event::StreamEnd, _) => return Ok(()),
                 (Event::DocumentStart(_), span) => {
                     let span = self.range(span);
-                    return Err(self.complain(span, "a second document", "one case in one file"));
+                    return Err(self.complain(span, "a second document", self.form.one));
                 }
                 (_, _) => {}
             }

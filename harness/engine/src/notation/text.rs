@@ -56,3 +56,11 @@ text_form!(
     |state| state.name().to_string(),
     |text| tcpconform_model::State::from_name(text).ok_or_else(|| "not a state".to_string())
 );
+
+text_form!(
+    /// A pattern, as in `F. 1:1(0)`.
+    pattern_text,
+    crate::notation::Pattern,
+    |pattern| pattern.to_string(),
+    |text| crate::notation::parse_pattern(text).map_err(|e| e.to_string())
+);

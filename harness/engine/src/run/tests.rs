@@ -6,6 +6,7 @@ use std::sync::{Condvar, Mutex};
 
 use super::*;
 use crate::case::{IpVersion, Open, PeerOptions, Topology};
+use crate::prediction::Prediction;
 use crate::trace::{Header, TargetIdentity, TargetKind, VERSION};
 
 fn case(id: &str, purpose: &str) -> Case {
@@ -14,7 +15,7 @@ fn case(id: &str, purpose: &str) -> Case {
         variant: String::new(),
         choices: Vec::new(),
         purpose: purpose.into(),
-        claims: vec!["T01".into()],
+        claims: vec![Prediction { claim: "T01".into(), place: String::new(), given: None, predicts: Vec::new() }],
         requirements: Vec::new(),
         topology: Topology::Crafted,
         connections: 1,
@@ -72,6 +73,7 @@ fn trace(case: &Case) -> Trace {
             case: case.id.clone(),
             variant: case.variant.clone(),
             purpose: case.purpose.clone(),
+            axes: Vec::new(),
             claims: Vec::new(),
             requirements: Vec::new(),
             target: TargetIdentity { kind: TargetKind::Model, release: String::new(), hz: 250 },

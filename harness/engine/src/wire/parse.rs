@@ -112,6 +112,7 @@ fn parse_tcp(
         checksum_ok: checksum_ok(&tcp),
         options_ok,
         reserved: bytes[12] & 0x0f,
+        header_len: header as u8,
         data_at: tcp_at + header,
     })
 }

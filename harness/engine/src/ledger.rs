@@ -1,0 +1,69 @@
+//! The ledger of claims: what documents say of TCP, each sentence to be put to the test by cases.
+//!
+//! Owns the claims with their groups. Refuses to know what is true: that is what cases are played for.
+
+use std::collections::BTreeSet;
+
+use crate::diagnostic::one_of;
+
+/// All claims, in the file's order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// The groups.
+    pub groups: Vec<Group>,
+}
+
+/// Claims about one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// As in `time-wait`.
+    pub name: String,
+    /// The claims.
+    pub claims: Vec<Claim>,
+}
+
+/// One statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// As in `T04`.
+    pub id: String,
+    /// The statement, one sentence.
+    pub says: String,
+    /// The documents and sections that say it.
+    pub from: Vec<String>,
+    /// Where documents disagree, or what the wording hides.
+    pub watch: Option<String>,
+    /// Why no case puts it to the test.
+    pub untested: Option<String>,
+    /// Where it stands, `file:line:column`.
+    pub place: String,
+}
+
+impl Ledger {
+    /// All claims, in order.
+    pub fn claims(&self) -> impl Iterator<Item = &Claim> {
+        self.groups.iter().flat_map(|group| &group.claims)
+    }
+
+    /// The claim of this id.
+    pub fn find(&self, id: &str) -> Option<&Claim> {
+        self.claims().find(|claim| claim.id == id)
+    }
+
+    /// What stands where this id, which no claim has, was meant: the near id, or the first and the last of each letter.
+    pub fn expected(&self, wrong: &str) -> String {
+        let same_letter = |id: &&str| id.chars().next() == wrong.chars().next().map(|c| c.to_ascii_uppercase());
+        let ids: Vec<&str> = self.claims().map(|claim| claim.id.as_str()).collect();
+        let near: Vec<&str> = ids.iter().copied().filter(same_letter).collect();
+        if !near.is_empty() {
+            return format!("a claim of the ledger: {}", one_of("", near));
+        }
+        let letters: BTreeSet<char> = ids.iter().filter_map(|id| id.chars().next()).collect();
+        let ranges = letters.into_iter().filter_map(|letter| {
+            let mut of_letter = ids.iter().filter(|id| id.starts_with(letter));
+            let first = of_letter.next()?;
+            Some(of_letter.next_back().map_or_else(|| first.to_string(), |last| format!("{first} to {last}")))
+        });
+        format!("a claim of the ledger: {}", ranges.collect::<Vec<_>>().join(", "))
+    }
+}
