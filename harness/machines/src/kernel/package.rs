@@ -1,0 +1,118 @@
+//! Debian packages: the files that a package would install, read without installing anything.
+//!
+//! Owns the layers of a .deb (deb(5): ar, tar, and what packs them) and the refusal of what is none, cut off or dangerous.
+//! Refuses to know which files matter.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+
+use crate::compression;
+
+use super::KernelError;
+
+/// The longest file that is kept, bytes.
+const FILE_MAX: u64 = 512 << 20;
+
+/// Gives path and content of every regular file of the package that `wanted` names to `take`.
+pub(crate) fn read(
+    package: &Path,
+    wanted: impl Fn(&str) -> bool,
+    mut take: impl FnMut(String, Vec<u8>),
+) -> Result<(), KernelError> {
+    let (inside, packed) = data(package)?;
+    let ended = Cell::new(false);
+    // The tar crate says in words only that its archive ended too early.
+    let broken = |error: io::Error| {
+        trouble(package, &inside, if ended.get() { io::ErrorKind::UnexpectedEof.into() } else { error })
+    };
+    let inner = compression::reader(&packed).map_err(broken)?;
+    let mut archive = tar::Archive::new(NotesItsEnd { inner, ended: &ended });
+    for entry in archive.entries().map_err(broken)? {
+        let mut entry = entry.map_err(broken)?;
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let target = entry.link_name().ok().flatten();
+        let path = plain(&path).ok_or_else(|| climbs_out(package, &path))?;
+        if entry.header().entry_type().is_hard_link() && target.is_some_and(|to| plain(&to.to_string_lossy()).is_none())
+        {
+            return Err(climbs_out(package, &path));
+        }
+        if entry.header().entry_type().is_file() && wanted(&path) {
+            let mut bytes = Vec::new();
+            entry.by_ref().take(FILE_MAX).read_to_end(&mut bytes).map_err(broken)?;
+            take(path, bytes);
+        }
+    }
+    Ok(())
+}
+
+/// A reader that tells whether it came to its end.
+struct NotesItsEnd<'a, R> {
+    inner: R,
+    ended: &'a Cell<bool>,
+}
+
+impl<R: Read> Read for NotesItsEnd<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.ended.set(read == 0 && !buffer.is_empty());
+        Ok(read)
+    }
+}
+
+/// The member with the files, still packed, and its name.
+fn data(package: &Path) -> Result<(String, Vec<u8>), KernelError> {
+    let unreadable = |error| KernelError::Unreadable { path: package.to_owned(), error };
+    let not_a_package = |why: &str| KernelError::NotAPackage { path: package.to_owned(), why: why.to_owned() };
+    let mut file = File::open(package).map_err(unreadable)?;
+    let mut magic = Vec::new();
+    file.by_ref().take(8).read_to_end(&mut magic).map_err(unreadable)?;
+    if magic != b"!<arch>\n" {
+        return Err(not_a_package("it does not begin with !<arch>"));
+    }
+    let mut archive = ar::Archive::new(io::Cursor::new(magic).chain(file));
+    let mut first = true;
+    while let Some(member) = archive.next_entry() {
+        let mut member = member.map_err(|error| trouble(package, "the package", error))?;
+        let name = String::from_utf8_lossy(member.header().identifier()).into_owned();
+        if first && name != "debian-binary" {
+            return Err(not_a_package("its first member is not debian-binary"));
+        }
+        first = false;
+        if name.starts_with("data.tar") {
+            let mut bytes = Vec::new();
+            member.read_to_end(&mut bytes).map_err(|error| trouble(package, &name, error))?;
+            return if bytes.len() as u64 == member.header().size() {
+                Ok((name, bytes))
+            } else {
+                Err(KernelError::ArchiveCutOff { path: package.to_owned(), inside: name })
+            };
+        }
+    }
+    Err(not_a_package("it has no data.tar"))
+}
+
+/// The path below the archive's root; `None` where it leaves it.
+fn plain(path: &str) -> Option<String> {
+    let mut below = PathBuf::new();
+    for component in Path::new(path).components() {
+        match component {
+            Component::CurDir => {}
+            Component::Normal(name) => below.push(name),
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    below.into_os_string().into_string().ok()
+}
+
+fn climbs_out(package: &Path, entry: &str) -> KernelError {
+    KernelError::ClimbsOut { path: package.to_owned(), entry: entry.to_owned() }
+}
+
+fn trouble(package: &Path, inside: &str, error: io::Error) -> KernelError {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return KernelError::ArchiveCutOff { path: package.to_owned(), inside: inside.to_owned() };
+    }
+    KernelError::Damaged { path: package.display().to_string(), inside: inside.to_owned(), error }
+}
