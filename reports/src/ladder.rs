@@ -165,7 +165,7 @@ mod tests {
     use tcpconform_engine::case::{Operation, OperationCall};
     use tcpconform_engine::trace::{
         CallReturn, CallSeen, EndpointIdentity, Header, RelayAct, Sample, SegmentSeen, Source, TargetIdentity,
-        TargetKind, VERSION,
+        TargetKind, Time, VERSION,
     };
     use tcpconform_model::{Call, Segment};
 
@@ -198,7 +198,7 @@ mod tests {
             axes: Vec::new(),
             claims: Vec::new(),
             requirements: Vec::new(),
-            target: TargetIdentity { kind: TargetKind::Model, release: "0.1.0".into(), hz: 1000 },
+            target: TargetIdentity { kind: TargetKind::Model, release: "0.1.0".into(), hz: 1000, time: Time::Virtual },
             topology,
             endpoints: [Endpoint::A, Endpoint::B].map(endpoint).into(),
             steps: Vec::new(),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tcpconform_engine::judgement::{Judgement, Verdict};
-use tcpconform_engine::trace::{TargetIdentity, TargetKind};
+use tcpconform_engine::trace::{TargetIdentity, TargetKind, Time};
 
 /// The version of `report.json` that this program writes, and the newest that it reads.
 pub const SCHEMA: u32 = 1;
@@ -56,13 +56,9 @@ pub struct Target {
 }
 
 impl Target {
-    /// The target of a trace: the running kernel lives in real time, the model in virtual time.
+    /// The target of a trace.
     pub fn of(identity: &TargetIdentity) -> Target {
-        let time = match identity.kind {
-            TargetKind::Kernel => Time::Real,
-            TargetKind::Model => Time::Virtual,
-        };
-        Target { kind: identity.kind, release: identity.release.clone(), time, hz: identity.hz }
+        Target { kind: identity.kind, release: identity.release.clone(), time: identity.time, hz: identity.hz }
     }
 
     /// As in `linux 6.12.117+deb12-cloud-amd64`.
@@ -73,16 +69,6 @@ impl Target {
         };
         format!("{kind} {}", self.release)
     }
-}
-
-/// The clock that a target lives by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Time {
-    /// The world's.
-    Real,
-    /// One that jumps over waiting.
-    Virtual,
 }
 
 /// What the cases say about a claim of the ledger.

@@ -1,11 +1,11 @@
 //! The reports of a run made up by hand: every verdict, alike failures, hostile text.
 
 use tcpconform_engine::judgement::{ContextLine, Finding, Judgement, Verdict};
-use tcpconform_engine::trace::TargetKind;
+use tcpconform_engine::trace::{TargetKind, Time};
 
 use super::*;
 use crate::json::Json;
-use crate::report::{Target, Time};
+use crate::report::Target;
 use crate::terminal::Terminal;
 
 fn judgement(id: &str, variant: &str, verdict: Verdict, reason: Option<&str>, target_seconds: f64) -> Judgement {

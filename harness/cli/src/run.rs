@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use tcpconform_engine::case::Case;
 use tcpconform_engine::judge::judge;
 use tcpconform_engine::judgement::{Judgement, Verdict};
-use tcpconform_engine::run::{Halt, Pace, Planned, Player, RunEvent, Tally, run as run_cases};
+use tcpconform_engine::run::{Halt, Pace, Planned, Player, RunEvent, Tally, judged, run as run_cases};
 use tcpconform_engine::trace::TargetIdentity;
 use tcpconform_reports::printable::printable;
 use tcpconform_reports::report::Target;
@@ -122,8 +123,9 @@ async fn drive<P: Player>(
     let (sender, halt) = watch::channel(Halt::No);
     let signals = tokio::spawn(Signals::catch()?.pass_on(sender));
     let line = RefCell::new(ProgressLine::new());
+    let finish = |case: &Case, played| judged(&judge, case, played);
     let run =
-        run_cases(cases, Arc::new(player), judge, Pace { jobs, active: in_flight::most_active() }, halt, |event| {
+        run_cases(cases, Arc::new(player), finish, Pace { jobs, active: in_flight::most_active() }, halt, |event| {
             line.borrow_mut().note(&event);
             note(event, out, outcome, &line.borrow());
         });

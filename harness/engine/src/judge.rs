@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use tcpconform_model::{Profile, RULES, RuleRef, rules};
 
 use crate::judgement::{Finding, Judgement, Verdict};
-use crate::trace::{EndpointIdentity, Header, Nanos, TargetKind, Trace, Way, What};
+use crate::trace::{EndpointIdentity, Header, Nanos, TargetKind, Time, Trace, Way, What};
 use crate::wire;
 
 use frontier::{Failure, Frontier};
@@ -63,9 +63,9 @@ pub fn judge(trace: &Trace) -> Judgement {
 pub fn profile(header: &Header, endpoint: &EndpointIdentity) -> Profile {
     let sysctl = |name: &str| endpoint.sysctls.get(name)?.split_whitespace().next()?.parse().ok();
     let profile = Profile::linux(header.target.hz, sysctl);
-    match header.target.kind {
-        TargetKind::Kernel => profile,
-        TargetKind::Model => profile.in_virtual_time(),
+    match (header.target.kind, header.target.time) {
+        (TargetKind::Kernel, Time::Real) => profile,
+        (TargetKind::Kernel, Time::Virtual) | (TargetKind::Model, _) => profile.in_virtual_time(),
     }
 }
 

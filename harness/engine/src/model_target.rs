@@ -17,7 +17,7 @@ use crate::play::{Seen, Target, TargetError, play};
 use crate::relay::Middle;
 use crate::trace::{
     CallReturn, CallSeen, EndpointIdentity, Nanos, RelayAct, Sample, SegmentSeen, Source, TargetIdentity, TargetKind,
-    TimerKind, TimerSample, Trace, Transition as Change, Way, What,
+    Time, TimerKind, TimerSample, Trace, Transition as Change, Way, What,
 };
 use crate::wire;
 
@@ -245,7 +245,12 @@ impl Stack {
 
 impl Target for ModelTarget {
     fn identity(&self) -> TargetIdentity {
-        TargetIdentity { kind: TargetKind::Model, release: env!("CARGO_PKG_VERSION").to_string(), hz: HZ }
+        TargetIdentity {
+            kind: TargetKind::Model,
+            release: env!("CARGO_PKG_VERSION").to_string(),
+            hz: HZ,
+            time: Time::Virtual,
+        }
     }
 
     fn endpoints(&self) -> Vec<EndpointIdentity> {

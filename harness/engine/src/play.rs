@@ -13,8 +13,7 @@ use crate::case::{Case, Endpoint, Host, Open, Operation, OperationCall, RelayRul
 use crate::notation::{Numbers, Pattern};
 use crate::peer::Peer;
 use crate::trace::{
-    CallReturn, EndpointIdentity, Header, Nanos, Record, Sample, Source, StepIdentity, TargetIdentity, Trace, VERSION,
-    Waited, Way, What,
+    CallReturn, EndpointIdentity, Header, Nanos, Record, Sample, Source, TargetIdentity, Trace, Waited, Way, What,
 };
 use crate::view::View;
 use crate::wire;
@@ -94,25 +93,7 @@ pub enum TargetError {
 /// A wait that is not met ends the play: what would follow is no longer the case's situation. The judge decides what that means.
 pub fn play(case: &Case, target: &mut impl Target, progress: &dyn Fn(Progress)) -> Result<Trace, TargetError> {
     let endpoints = target.endpoints();
-    let header = Header {
-        trace: VERSION,
-        tool: env!("CARGO_PKG_VERSION").to_string(),
-        case: case.id.clone(),
-        variant: case.variant.clone(),
-        purpose: case.purpose.clone(),
-        axes: case.axes(),
-        claims: case.claims.clone(),
-        requirements: case.requirements.clone(),
-        target: target.identity(),
-        topology: case.topology,
-        steps: case
-            .steps
-            .iter()
-            .map(|step| StepIdentity { place: step.place.clone(), text: step.text.clone() })
-            .collect(),
-        started_unix_ns: target.started_unix_ns(),
-        endpoints: endpoints.clone(),
-    };
+    let header = Header::of(case, target.identity(), endpoints.clone(), target.started_unix_ns());
     let mut playing = Playing {
         ends: endpoints.iter().map(|e| End::new(e, case)).collect(),
         records: Vec::new(),

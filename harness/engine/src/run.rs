@@ -56,7 +56,7 @@ pub enum Halt {
 
 /// What happens in a run, in order; the only thing that output is made from.
 #[derive(Clone, Debug, PartialEq)]
-pub enum RunEvent {
+pub enum RunEvent<T = Finished> {
     /// The first event.
     Started {
         /// Cases to play.
@@ -76,8 +76,8 @@ pub enum RunEvent {
         /// What it is doing.
         progress: Progress,
     },
-    /// A case is judged, skipped or broken.
-    CaseFinished(Box<Finished>),
+    /// What came of a case.
+    CaseFinished(Box<T>),
     /// A case came to no end because the run was halted.
     CaseHalted {
         /// Its name.
@@ -101,6 +101,15 @@ pub struct Finished {
     pub trace: Option<Trace>,
 }
 
+/// Why there is no trace of a play.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unplayed {
+    /// `skip` where the target cannot do what the case needs, `error` where something failed or panicked.
+    pub verdict: Verdict,
+    /// One sentence.
+    pub reason: String,
+}
+
 /// How many cases a run has finished.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -110,23 +119,24 @@ pub struct Tally {
     pub not_run: usize,
 }
 
-/// Runs the cases and reports every event, from [`RunEvent::Started`] to [`RunEvent::Finished`].
+/// Runs the cases and reports every event, from [`RunEvent::Started`] to [`RunEvent::Finished`]; `finish` says what came of a
+/// play, on the thread that played.
 ///
-/// Must be called in a tokio runtime that has room for `pace.jobs` blocking threads. A panic in a play or in `judge`
-/// becomes the verdict `error` of that case.
-pub async fn run<P, J>(
+/// Must be called in a tokio runtime that has room for `pace.jobs` blocking threads.
+pub async fn run<P, F, T>(
     cases: Vec<Planned>,
     player: Arc<P>,
-    judge: J,
+    finish: F,
     pace: Pace,
     mut halt: watch::Receiver<Halt>,
-    mut report: impl FnMut(RunEvent),
+    mut report: impl FnMut(RunEvent<T>),
 ) -> Tally
 where
     P: Player,
-    J: Fn(&Trace) -> Judgement + Send + Sync + 'static,
+    F: Fn(&Case, Result<Trace, Unplayed>) -> T + Send + Sync + 'static,
+    T: Send + 'static,
 {
-    let judge = Arc::new(judge);
+    let finish = Arc::new(finish);
     let total = cases.len();
     let mut queue = longest_first(cases, pace.jobs);
     let (sender, mut inbox) = mpsc::unbounded_channel();
@@ -140,13 +150,12 @@ where
             let name: Arc<str> = planned.case.name().into();
             report(RunEvent::CaseStarted { name: Arc::clone(&name), lasts: planned.lasts });
             let index = in_flight.start(name);
-            let (player, judge, sender) = (Arc::clone(&player), Arc::clone(&judge), sender.clone());
+            let (player, finish, sender) = (Arc::clone(&player), Arc::clone(&finish), sender.clone());
             tokio::task::spawn_blocking(move || {
                 // The loop may have ended without us after `Halt::Now`: nobody listens then.
                 let say = |message| drop(sender.send((index, message)));
-                let end =
-                    play_and_judge(&*player, &*judge, &planned.case, &|progress| say(Message::Progress(progress)));
-                say(Message::End(Box::new(end)));
+                let played = play(&*player, &planned.case, &|progress| say(Message::Progress(progress)));
+                say(Message::End(played.map(|played| Box::new(finish(&planned.case, played)))));
             });
         }
         if in_flight.len() == 0 {
@@ -160,10 +169,10 @@ where
                 }
                 Message::End(end) => {
                     let name = in_flight.end(index);
-                    match *end {
+                    match end {
                         Some(end) => {
                             finished += 1;
-                            report(RunEvent::CaseFinished(Box::new(end)));
+                            report(RunEvent::CaseFinished(end));
                         }
                         None => report(RunEvent::CaseHalted { name }),
                     }
@@ -187,29 +196,42 @@ where
     tally
 }
 
-/// Plays and judges one case; `None` when it was interrupted.
-///
-/// What keeps a case from being played becomes its verdict: `skip` where the target cannot do it, `error` where something
-/// failed or panicked.
-pub fn play_and_judge<P, J>(player: &P, judge: &J, case: &Case, progress: &dyn Fn(Progress)) -> Option<Finished>
+/// Plays one case; `None` when it was interrupted.
+fn play<P: Player>(player: &P, case: &Case, progress: &dyn Fn(Progress)) -> Option<Result<Trace, Unplayed>> {
+    let unplayed = |verdict, reason| Some(Err(Unplayed { verdict, reason }));
+    match panic::catch_unwind(AssertUnwindSafe(|| player.play(case, progress))) {
+        Ok(Ok(trace)) => Some(Ok(trace)),
+        Ok(Err(TargetError::Interrupted)) => None,
+        Ok(Err(TargetError::Unsupported(reason))) => unplayed(Verdict::Skip, reason),
+        Ok(Err(TargetError::Failed(reason))) => unplayed(Verdict::Error, reason),
+        Err(payload) => unplayed(Verdict::Error, format!("the player panicked: {}", panic_text(&*payload))),
+    }
+}
+
+/// Judges what came of a play. A panic in `judge` becomes the verdict `error`.
+pub fn judged<J>(judge: &J, case: &Case, played: Result<Trace, Unplayed>) -> Finished
 where
-    P: Player,
     J: Fn(&Trace) -> Judgement,
 {
-    let unplayed = |verdict, reason| Finished { judgement: unjudged(case, verdict, reason), trace: None };
-    let trace = match panic::catch_unwind(AssertUnwindSafe(|| player.play(case, progress))) {
-        Ok(Ok(trace)) => trace,
-        Ok(Err(TargetError::Interrupted)) => return None,
-        Ok(Err(TargetError::Unsupported(reason))) => return Some(unplayed(Verdict::Skip, reason)),
-        Ok(Err(TargetError::Failed(reason))) => return Some(unplayed(Verdict::Error, reason)),
-        Err(payload) => {
-            return Some(unplayed(Verdict::Error, format!("the player panicked: {}", panic_text(&*payload))));
+    let trace = match played {
+        Ok(trace) => trace,
+        Err(Unplayed { verdict, reason }) => {
+            return Finished { judgement: unjudged(case, verdict, reason), trace: None };
         }
     };
     let judgement = panic::catch_unwind(AssertUnwindSafe(|| judge(&trace))).unwrap_or_else(|payload| {
         unjudged(case, Verdict::Error, format!("the judge panicked: {}", panic_text(&*payload)))
     });
-    Some(Finished { judgement, trace: Some(trace) })
+    Finished { judgement, trace: Some(trace) }
+}
+
+/// Plays and judges one case; `None` when it was interrupted.
+pub fn play_and_judge<P, J>(player: &P, judge: &J, case: &Case, progress: &dyn Fn(Progress)) -> Option<Finished>
+where
+    P: Player,
+    J: Fn(&Trace) -> Judgement,
+{
+    play(player, case, progress).map(|played| judged(judge, case, played))
 }
 
 /// The judgement of a case of which there is no trace to judge.
@@ -247,9 +269,9 @@ fn longest_first(mut cases: Vec<Planned>, jobs: usize) -> VecDeque<Planned> {
     cases.into()
 }
 
-enum Message {
+enum Message<T> {
     Progress(Progress),
-    End(Box<Option<Finished>>),
+    End(Option<Box<T>>),
 }
 
 /// The cases in flight.

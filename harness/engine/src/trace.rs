@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::case::{Endpoint, Operation, Topology};
+use crate::case::{Case, Endpoint, Operation, Step, Topology};
 use crate::notation::{errno_text, operation_text, poll_text, print_poll, state_text};
 use crate::prediction::Prediction;
 use tcpconform_model::{Errno, Poll, State};
@@ -81,6 +81,28 @@ fn claims_of_any_version<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Predicti
     Ok(stored.into_iter().map(claim).collect())
 }
 
+impl Header {
+    /// The header of a play of this case.
+    pub fn of(case: &Case, target: TargetIdentity, endpoints: Vec<EndpointIdentity>, started_unix_ns: u64) -> Header {
+        let step = |step: &Step| StepIdentity { place: step.place.clone(), text: step.text.clone() };
+        Header {
+            trace: VERSION,
+            tool: env!("CARGO_PKG_VERSION").to_string(),
+            case: case.id.clone(),
+            variant: case.variant.clone(),
+            purpose: case.purpose.clone(),
+            axes: case.axes(),
+            claims: case.claims.clone(),
+            requirements: case.requirements.clone(),
+            target,
+            topology: case.topology,
+            steps: case.steps.iter().map(step).collect(),
+            started_unix_ns,
+            endpoints,
+        }
+    }
+}
+
 /// Whose TCP was played.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetIdentity {
@@ -90,6 +112,20 @@ pub struct TargetIdentity {
     pub release: String,
     /// CONFIG_HZ: timer ticks a second.
     pub hz: u32,
+    /// The clock that it lives by.
+    #[serde(default)]
+    pub time: Time,
+}
+
+/// The clock that a target lives by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Time {
+    /// The world's.
+    #[default]
+    Real,
+    /// One that jumps over waiting.
+    Virtual,
 }
 
 /// What kind of stack was played.

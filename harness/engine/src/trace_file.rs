@@ -161,7 +161,7 @@ mod tests {
     use crate::case::Topology;
     use crate::notation::parse_pattern;
     use crate::prediction::{Event, Predicted, Prediction, SegmentEvent};
-    use crate::trace::{StepIdentity, TargetIdentity, TargetKind, Trouble, Way};
+    use crate::trace::{StepIdentity, TargetIdentity, TargetKind, Time, Trouble, Way};
 
     fn trace() -> Trace {
         let record = |at, what| Record { at, step: 0, what };
@@ -175,7 +175,12 @@ mod tests {
                 axes: vec!["ip".into()],
                 claims: vec![prediction()],
                 requirements: vec!["RFC 9293 3.10.7.4".into()],
-                target: TargetIdentity { kind: TargetKind::Model, release: "0.1.0".into(), hz: 250 },
+                target: TargetIdentity {
+                    kind: TargetKind::Model,
+                    release: "0.1.0".into(),
+                    hz: 250,
+                    time: Time::Virtual,
+                },
                 topology: Topology::Crafted,
                 endpoints: Vec::new(),
                 steps: vec![StepIdentity { place: "a.yaml:3:5".into(), text: "establish".into() }],

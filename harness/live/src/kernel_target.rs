@@ -17,7 +17,7 @@ use tcpconform_engine::case::{Case, Endpoint, Host, Operation, OperationCall, Re
 use tcpconform_engine::play::{Seen, Target, TargetError};
 use tcpconform_engine::relay::Middle;
 use tcpconform_engine::trace::{
-    CallSeen, EndpointIdentity, Nanos, RelayAct, Source, TargetIdentity, TargetKind, Way, What,
+    CallSeen, EndpointIdentity, Nanos, RelayAct, Source, TargetIdentity, TargetKind, Time, Way, What,
 };
 use tcpconform_model::Call;
 
@@ -194,7 +194,12 @@ impl KernelTarget {
 
 impl Target for KernelTarget {
     fn identity(&self) -> TargetIdentity {
-        TargetIdentity { kind: TargetKind::Kernel, release: self.testbed.release.clone(), hz: self.testbed.hz }
+        TargetIdentity {
+            kind: TargetKind::Kernel,
+            release: self.testbed.release.clone(),
+            hz: self.testbed.hz,
+            time: Time::Real,
+        }
     }
 
     fn endpoints(&self) -> Vec<EndpointIdentity> {

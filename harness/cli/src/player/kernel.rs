@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tcpconform_engine::case::Case;
 use tcpconform_engine::play::{Progress, TargetError, play};
 use tcpconform_engine::run::Player;
-use tcpconform_engine::trace::{TargetIdentity, TargetKind, Trace};
+use tcpconform_engine::trace::{TargetIdentity, TargetKind, Time, Trace};
 use tcpconform_live::{KernelTarget, SetupError, Testbed};
 
 pub use tcpconform_live::{Check, examine};
@@ -22,8 +22,12 @@ impl KernelPlayer {
     /// Gets the rights and what all cases share. To be called while the process has one thread.
     pub fn start() -> Result<KernelPlayer, Refusal> {
         let testbed = Testbed::prepare().map_err(refuse)?;
-        let identity =
-            TargetIdentity { kind: TargetKind::Kernel, release: testbed.release().to_owned(), hz: testbed.hz() };
+        let identity = TargetIdentity {
+            kind: TargetKind::Kernel,
+            release: testbed.release().to_owned(),
+            hz: testbed.hz(),
+            time: Time::Real,
+        };
         Ok(KernelPlayer { testbed, identity })
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex};
 use super::*;
 use crate::case::{IpVersion, Open, PeerOptions, Topology};
 use crate::prediction::Prediction;
-use crate::trace::{Header, TargetIdentity, TargetKind, VERSION};
+use crate::trace::{Header, TargetIdentity, TargetKind, Time, VERSION};
 
 fn case(id: &str, purpose: &str) -> Case {
     Case {
@@ -76,7 +76,7 @@ fn trace(case: &Case) -> Trace {
             axes: Vec::new(),
             claims: Vec::new(),
             requirements: Vec::new(),
-            target: TargetIdentity { kind: TargetKind::Model, release: String::new(), hz: 250 },
+            target: TargetIdentity { kind: TargetKind::Model, release: String::new(), hz: 250, time: Time::Virtual },
             topology: case.topology,
             endpoints: Vec::new(),
             steps: Vec::new(),
@@ -109,8 +109,9 @@ fn events(
     let (sender, receiver) = watch::channel(Halt::No);
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(64).build().unwrap();
     let mut events = Vec::new();
+    let finish = |case: &Case, played| judged(&judge, case, played);
     let tally =
-        runtime.block_on(run(cases, Arc::clone(player), judge, Pace { jobs, active: jobs }, receiver, |event| {
+        runtime.block_on(run(cases, Arc::clone(player), finish, Pace { jobs, active: jobs }, receiver, |event| {
             if let Some(halt) = halt(&event) {
                 sender.send(halt).unwrap();
             }
