@@ -219,6 +219,9 @@ fn fifth_check_ack<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
         w.t.snd_wnd = scaled_window(segment, w.t.agreed.snd_scale);
         w.t.enter(State::Established);
         crate::opening::initialize_rcv_mss(&mut w);
+        if w.t.user.write_shut {
+            crate::calls::queue_fin(&mut w);
+        }
     }
     let all_acked = w.t.fin_sent() && w.t.snd_una == w.t.write_seq;
     match w.t.state {

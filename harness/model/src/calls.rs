@@ -31,9 +31,10 @@ pub(crate) fn call(mut w: Work<'_>, call: Call) -> Vec<Work<'_>> {
         Call::Accept => vec![accept(w)],
         Call::Send { len, more } => vec![send(w, len, more)],
         Call::Receive { len, peek } => vec![receive(w, len, peek)],
+        Call::Shutdown(how) if w.t.unclaimed() => shutdown_listener(w, how),
         Call::Shutdown(how) => vec![shutdown(w, how)],
         // Before `accept` the listener is all that can be closed.
-        Call::Close if w.t.user.listening && !w.t.user.owned => close_listener(w),
+        Call::Close if w.t.unclaimed() => close_listener(w),
         Call::Close => vec![close(w, true)],
         Call::Exit => vec![close(w, false)],
         Call::Dup => {
@@ -86,9 +87,7 @@ fn connect(mut w: Work<'_>) -> Work<'_> {
 
 /// `accept()`: the connection gets its first descriptor.
 fn accept(mut w: Work<'_>) -> Work<'_> {
-    let open = !matches!(w.t.state, State::Listen | State::SynReceived | State::SynSent | State::Closed);
-    // A connection that was reset before `accept` is still handed out.
-    if w.t.user.listening && !w.t.user.owned && (open || w.t.user.error.is_some()) {
+    if w.t.claimable() {
         w.t.user.owned = true;
         w.t.user.connect_reported = true;
         w.t.user.descriptors = 1;
@@ -177,12 +176,6 @@ fn shutdown(mut w: Work<'_>, how: ShutdownHow) -> Work<'_> {
     };
     match w.t.socket_state() {
         State::Closed => return w.returns(CallResult::Error(Errno::NOTCONN)),
-        State::Listen if !read => return w.returns(OK),
-        State::Listen => {
-            w.t.user.listening = false;
-            w.t.enter(State::Closed);
-            return w.returns(OK);
-        }
         State::SynSent => {
             // `tcp_disconnect`
             w.fired(&rules::CLOSE_SYN_SENT);
@@ -192,7 +185,8 @@ fn shutdown(mut w: Work<'_>, how: ShutdownHow) -> Work<'_> {
             w.t.user.error = Some(Errno::CONNRESET);
             return w.returns(OK);
         }
-        State::SynReceived
+        State::Listen
+        | State::SynReceived
         | State::Established
         | State::FinWait1
         | State::FinWait2
@@ -203,7 +197,9 @@ fn shutdown(mut w: Work<'_>, how: ShutdownHow) -> Work<'_> {
     }
     w.t.user.read_shut |= read;
     w.t.user.write_shut |= write;
-    if write {
+    if write && w.t.state == State::SynReceived {
+        w.fired(&rules::SHUTDOWN_SYN_RECEIVED);
+    } else if write {
         w.fired(&rules::SHUTDOWN_WRITE);
         queue_fin(&mut w);
     } else {
@@ -212,8 +208,17 @@ fn shutdown(mut w: Work<'_>, how: ShutdownHow) -> Work<'_> {
     w.returns(OK)
 }
 
+/// `shutdown()` of a listener (`inet_shutdown`).
+fn shutdown_listener(mut w: Work<'_>, how: ShutdownHow) -> Vec<Work<'_>> {
+    w.fired(&rules::SHUTDOWN_LISTEN);
+    match how {
+        ShutdownHow::Write => vec![w.returns(OK)],
+        ShutdownHow::Read | ShutdownHow::Both => close_listener(w),
+    }
+}
+
 /// The FIN goes behind all data, and the state moves on (`tcp_close_state`, `tcp_send_fin`).
-fn queue_fin(w: &mut Work<'_>) {
+pub(crate) fn queue_fin(w: &mut Work<'_>) {
     let next = match w.t.state {
         State::SynReceived | State::Established => State::FinWait1,
         State::CloseWait => State::LastAck,
@@ -409,6 +414,7 @@ fn set_option(mut w: Work<'_>, option: SocketOption) -> Vec<Work<'_>> {
 
 /// `getsockopt()`.
 fn get_option(w: &mut Work<'_>, option: SocketOption) -> CallResult {
+    let listens = w.t.unclaimed();
     let u = &mut w.t.user;
     CallResult::Value(match option {
         SocketOption::Linger(_) => u.linger_s.map_or(-1, i64::from),
@@ -427,6 +433,7 @@ fn get_option(w: &mut Work<'_>, option: SocketOption) -> CallResult {
         SocketOption::KeepCount(_) => i64::from(u.keep_count),
         SocketOption::ReuseAddr(_) => i64::from(u.reuse_addr),
         SocketOption::ReceiveBuffer(n) | SocketOption::SendBuffer(n) => i64::from(n),
+        SocketOption::Error if listens => 0,
         SocketOption::Error => i64::from(u.error.take().map_or(0, |errno| errno.0)),
     })
 }
@@ -436,7 +443,7 @@ pub(crate) fn poll(t: &Tcb) -> Poll {
     let u: &User = &t.user;
     let state = t.socket_state();
     if state == State::Listen {
-        return Poll::default();
+        return if t.claimable() { Poll::IN } else { Poll::default() };
     }
     let mut events = 0;
     if u.read_shut && u.write_shut || state == State::Closed {

@@ -18,6 +18,7 @@ use crate::state::State;
 use crate::step::{Work, pending, step};
 use crate::tcb::{AckBy, EmissionKind, InFlight, RetransmitKind, Tcb};
 use crate::time::{Nanos, Span, Ticks, Timer};
+use crate::timeouts;
 use crate::wheel::arm;
 
 /// Segments that may be outstanding before the first loss (RFC 6928).
@@ -322,6 +323,8 @@ fn fits_agreement(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -
     let o = &segment.options;
     let with_timestamps = match kind {
         EmissionKind::Syn => p.timestamps,
+        // `tcp_send_synack` makes it of the SYN.
+        EmissionKind::SynAck if t.user.owned => p.timestamps,
         EmissionKind::Reset { active: false, .. } => false,
         EmissionKind::Ack { by: AckBy::TimeWait | AckBy::Request, .. } => t.agreed.timestamps && t.ts_recent != 0,
         EmissionKind::SynAck
@@ -387,6 +390,7 @@ pub fn emitted(tcb: &Tcb, voice: &Voice, profile: &Profile) -> Option<Segment> {
     let mut segment = concrete(tcb, kind, voice.iss)?;
     let timestamps = match kind {
         EmissionKind::Syn => profile.timestamps,
+        EmissionKind::SynAck if tcb.user.owned => profile.timestamps,
         EmissionKind::Reset { active: false, .. } => false,
         EmissionKind::SynAck
         | EmissionKind::Ack { .. }
@@ -534,12 +538,17 @@ fn sent_opening(t: &mut Tcb, kind: EmissionKind, segment: &Segment, at: Nanos, p
         if t.state == State::Closed {
             t.state = State::SynSent;
         }
+    } else if kind == EmissionKind::SynAck && t.user.owned {
+        // The SYN,ACK takes the SYN's place and its time (`tcp_send_synack`).
+        let first = InFlight { seq: segment.seq, end: segment.end(), sent_at: at, again: false };
+        t.flight.iter_mut().take(1).for_each(|sent| *sent = first);
     } else {
         mark_again(t, segment, at);
-        // On the request socket a repeated SYN restarts the timer with the answer.
-        if kind == EmissionKind::SynAck && !t.user.owned && t.retransmits == 0 {
-            let rto = t.rtt.rto;
-            t.retransmit = Some((RetransmitKind::Timeout, arm_at(at, rto, p)));
+        // On the request socket it restarts the timer, also as the answer to a repeated SYN (`inet_rtx_syn_ack`, `tcp_check_req`).
+        if kind == EmissionKind::SynAck {
+            t.retransmits += 1;
+            let timeout = timeouts::syn_ack_timeout_after(t, p);
+            t.retransmit = Some((RetransmitKind::Timeout, arm_at(at, timeout, p)));
         }
     }
 }

@@ -119,9 +119,15 @@ pub(crate) fn arrives_syn_sent<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Wo
         let (wnd, scale) = (w.t.rcv_wnd, w.t.agreed.rcv_scale);
         take_syn(&mut w, segment);
         w.t.rcv_wnd = wnd;
-        w.t.agreed.rcv_scale = if w.t.agreed.snd_scale > 0 || segment.options.wscale.is_some() { scale } else { 0 };
+        w.t.agreed.rcv_scale = scale;
+        if scale > 0 && segment.options.wscale.is_none() {
+            w.fired(&rules::SYN_SENT_SYN_SCALE);
+        }
         w.t.enter(State::SynReceived);
         w.owe(EmissionKind::SynAck, &rules::SYN_SENT_SYN);
+        if w.p.timestamps != w.t.agreed.timestamps || w.p.sack != w.t.agreed.sack {
+            w.fired(&rules::SYN_SENT_SYN_OPTIONS);
+        }
         return vec![w];
     }
     let rcv_scale = w.t.agreed.rcv_scale;
@@ -137,6 +143,9 @@ pub(crate) fn arrives_syn_sent<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Wo
     w.t.enter(State::Established);
     arm_keepalive_on_open(&mut w);
     w.fired(&rules::SYN_SENT_SYN_ACK);
+    if segment.len() > 1 {
+        w.fired(&rules::SYN_SENT_TEXT);
+    }
     if w.t.acking.pingpong.0 >= u64::from(w.p.pingpong_thresh) {
         w.enter_quick_ack();
         let late = w.timer(crate::time::Ticks::exactly(w.p.delack_max()));
@@ -256,6 +265,7 @@ fn establish(w: &mut Work<'_>, segment: &Segment) {
     w.t.flight.clear();
     w.t.retransmit = None;
     w.t.retransmits = 0;
+    w.t.backoff = 0;
     w.t.retransmitted_at = None;
     w.t.snd_una = segment.ack;
     w.t.snd_wnd = scaled_window(segment, scale);

@@ -96,6 +96,8 @@ pub mod rules {
         CLOSE_LISTEN: "close/listen", Must, "RFC 9293 section 3.10.4", "CLOSE of a listener ends LISTEN";
         SHUTDOWN_WRITE: "shutdown/write", Must, "RFC 9293 section 3.10.4", "shutdown of the write side sends the FIN whatever the number of descriptors, and reading goes on";
         SHUTDOWN_READ: "shutdown/read", Linux, "Linux inet_shutdown()", "shutdown of the read side sends nothing and data is still acknowledged";
+        SHUTDOWN_SYN_RECEIVED: "shutdown/syn-received", Linux, "Linux tcp_shutdown(), tcp_rcv_state_process()", "shutdown of the write side in SYN-RECEIVED sends the FIN once the connection is ESTABLISHED";
+        SHUTDOWN_LISTEN: "shutdown/listener", Linux, "Linux inet_shutdown()", "shutdown of a listener's read side ends LISTEN, and of its write side does nothing";
         POLL_EVENTS: "poll/events", Linux, "Linux tcp_poll()", "poll reports IN and RDHUP on EOF, HUP once both directions are closed, ERR with a pending error";
 
         // Section 3.10.7.1 and 3.10.7.2: CLOSED, LISTEN.
@@ -109,6 +111,9 @@ pub mod rules {
         SYN_SENT_RST: "arrives/syn-sent-rst", Must, "RFC 9293 section 3.10.7.3", "an acceptable RST in SYN-SENT resets the connection";
         SYN_SENT_SYN_ACK: "arrives/syn-sent-syn-ack", Must, "RFC 9293 section 3.10.7.3", "a SYN,ACK in SYN-SENT is acknowledged; ESTABLISHED";
         SYN_SENT_SYN: "arrives/syn-sent-syn", Must, "RFC 9293 section 3.10.7.3", "a SYN in SYN-SENT is answered with a SYN,ACK; SYN-RECEIVED";
+        SYN_SENT_SYN_OPTIONS: "arrives/syn-sent-syn-options", Linux, "Linux tcp_send_synack()", "the SYN,ACK that answers a crossing SYN has the options of the SYN before it, whatever the peer offers", departs "RFC 7323 section 3.2";
+        SYN_SENT_SYN_SCALE: "arrives/syn-sent-syn-scale", Linux, "Linux tcp_rcv_synsent_state_process()", "after a crossing SYN without a window scale our windows are scaled all the same", departs "RFC 7323 section 2.3";
+        SYN_SENT_TEXT: "arrives/syn-sent-text", Linux, "Linux tcp_rcv_synsent_state_process()", "data and FIN of a SYN,ACK in SYN-SENT are dropped", departs "RFC 9293 section 3.10.7.3";
         SYN_SENT_IGNORED: "arrives/syn-sent-ignored", Must, "RFC 9293 section 3.10.7.3", "a segment without SYN and RST is dropped in SYN-SENT";
 
         // Section 3.10.7.4, SYN-RECEIVED as the request socket does it.

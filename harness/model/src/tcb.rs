@@ -338,9 +338,26 @@ impl Tcb {
         self.time_wait.is_some()
     }
 
+    /// Whether nobody has a descriptor of the connection yet: calls are made on the listener, or on what was one.
+    pub fn unclaimed(&self) -> bool {
+        !self.user.owned && (self.user.listening || self.state == State::SynReceived)
+    }
+
+    /// Whether `accept` would hand it out: one that was reset before is, too.
+    pub fn claimable(&self) -> bool {
+        let open = !matches!(self.state, State::Listen | State::SynReceived | State::SynSent | State::Closed);
+        self.user.listening && !self.user.owned && (open || self.user.error.is_some())
+    }
+
     /// The state that the owner of a descriptor sees (`TCP_INFO`).
     pub fn socket_state(&self) -> State {
-        if self.is_mini() { State::Closed } else { self.state }
+        if self.unclaimed() {
+            if self.user.listening { State::Listen } else { State::Closed }
+        } else if self.is_mini() {
+            State::Closed
+        } else {
+            self.state
+        }
     }
 
     /// The window still open for the peer (`tcp_receive_window`), bytes.

@@ -10,10 +10,11 @@ use crate::acking;
 use crate::call::Errno;
 use crate::emit;
 use crate::event::Timeout;
+use crate::profile::Profile;
 use crate::rule::{RuleRef, rules};
 use crate::state::State;
 use crate::step::Work;
-use crate::tcb::{EmissionKind, RetransmitKind};
+use crate::tcb::{EmissionKind, RetransmitKind, Tcb};
 use crate::time::{Span, Ticks};
 
 const MS: u64 = 1_000_000;
@@ -222,16 +223,21 @@ fn syn_timeout(mut w: Work<'_>) -> Work<'_> {
 /// The SYN,ACK was not answered (`reqsk_timer_handler`).
 fn syn_ack_timeout(mut w: Work<'_>) -> Work<'_> {
     w.fired(&rules::SYN_ACK_RETRY);
-    if w.t.retransmits >= w.p.synack_retries || !w.t.user.listening {
+    if w.t.backoff >= w.p.synack_retries || !w.t.user.listening {
         w.drop_request();
         return w;
     }
-    w.t.retransmits += 1;
-    let (shift, max) = (w.t.retransmits, w.p.rto_max());
-    let timeout = w.p.rto_initial().map(|rto| (rto << shift).min(max));
+    w.t.backoff += 1;
+    let timeout = syn_ack_timeout_after(&w.t, w.p);
     w.owe(EmissionKind::SynAck, &rules::SYN_ACK_RETRY);
     w.t.retransmit = Some((RetransmitKind::Timeout, w.timer(timeout)));
     w
+}
+
+/// `reqsk_timeout`: the initial RTO, doubled for each timeout before.
+pub(crate) fn syn_ack_timeout_after(t: &Tcb, p: &Profile) -> Ticks {
+    let (shift, max) = (t.backoff, p.rto_max());
+    p.rto_initial().map(|rto| (rto << shift).min(max))
 }
 
 /// The tail loss probe's time has come (`tcp_send_loss_probe`): at most one is outstanding.
