@@ -492,6 +492,8 @@ impl<T: Target> Playing<'_, T> {
     fn finish(&mut self) -> Result<(), TargetError> {
         self.drain()?;
         self.sample_all()?;
+        // What arrived while the samples were taken explains them.
+        self.drain()?;
         for end in &mut self.ends {
             self.records.extend(end.repeated.take());
         }

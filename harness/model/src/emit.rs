@@ -475,6 +475,9 @@ fn concrete(t: &Tcb, kind: EmissionKind, iss: Seq) -> Option<Segment> {
 fn sent(t: &mut Tcb, kind: EmissionKind, segment: &Segment, at: Nanos, p: &Profile) {
     if let Some(ts) = segment.options.timestamps {
         t.ts_sent = Some((ts.val, at));
+        if kind == EmissionKind::SynAck {
+            t.syn_ack_tsvals = Some((t.syn_ack_tsvals.map_or(ts.val, |(first, _)| first), ts.val));
+        }
     }
     let by_socket = match kind {
         EmissionKind::Ack { by, .. } => by == AckBy::Socket,

@@ -8,20 +8,20 @@ use alloc::vec::Vec;
 
 use crate::arrives;
 use crate::call::Errno;
-use crate::rule::rules;
-use crate::segment::{Flags, Segment};
+use crate::rule::{RuleRef, rules};
+use crate::segment::{Flags, Segment, Seq};
 use crate::state::State;
 use crate::step::{Limited, Work};
 use crate::tcb::{AckBy, Agreed, EmissionKind, Rtt, Tcb, User, scaled_window};
 
 /// The RST that answers `segment` (section 3.10.7.1; `tcp_v4_send_reset`); none for a RST.
-pub(crate) fn reset_reply(w: &mut Work<'_>, segment: &Segment, rule: crate::rule::RuleRef) {
+pub(crate) fn reset_reply(w: &mut Work<'_>, segment: &Segment, rule: RuleRef) {
     if segment.has(Flags::RST) {
         w.fired(rule);
     } else if segment.has(Flags::ACK) {
         w.owe(EmissionKind::Reset { seq: segment.ack, ack: None, active: false }, rule);
     } else {
-        let seq = crate::segment::Seq(0);
+        let seq = Seq(0);
         w.owe(EmissionKind::Reset { seq, ack: Some(segment.end()), active: false }, rule);
     }
 }
@@ -51,7 +51,7 @@ pub(crate) fn arrives_listen<'p>(mut w: Work<'p>, segment: &Segment) -> Work<'p>
 }
 
 /// A SYN makes a request socket; `iss` is the number it will use, where it is known.
-pub(crate) fn accept_syn(w: &mut Work<'_>, segment: &Segment, iss: Option<crate::segment::Seq>) {
+pub(crate) fn accept_syn(w: &mut Work<'_>, segment: &Segment, iss: Option<Seq>) {
     let old = &w.t.user;
     let user = User { listening: true, descriptors: 0, keepalive: old.keepalive, ..User::new() };
     let owed = core::mem::take(&mut w.t.owed);
@@ -214,17 +214,47 @@ pub(crate) fn arrives_syn_received<'p>(mut w: Work<'p>, segment: &Segment) -> Ve
         || segment.end().after(w.t.rcv_nxt) && segment.seq.before(end)
         || segment.seq == end && segment.end() == end;
     if paws_reject || !in_window {
-        w.fired(&rules::SYN_RECEIVED_WINDOW);
-        if !segment.has(Flags::RST) {
-            let kind = EmissionKind::Ack { seq: iss + 1, ack: w.t.rcv_nxt, by: AckBy::Request };
-            match w.limited_ack() {
-                Limited::Sent => w.owe(kind, &rules::SYN_RECEIVED_WINDOW),
-                Limited::Unsure => w.permit(kind, &rules::SYN_RECEIVED_WINDOW),
-                Limited::Silent => {}
-            }
-        }
-        return vec![w];
+        return vec![unacceptable(w, segment, iss, &rules::SYN_RECEIVED_WINDOW)];
     }
+    if echoes_syn_ack(&w, segment) {
+        return acceptable(w, segment, iss);
+    }
+    // Which of the two a kernel does is its own: both are kept until it shows.
+    let strict = unacceptable(w.clone(), segment, iss, &rules::SYN_RECEIVED_TSECR);
+    w.fired(&rules::SYN_RECEIVED_ANY_TSECR);
+    let mut both = acceptable(w, segment, iss);
+    both.push(strict);
+    both
+}
+
+/// Whether the TSecr echoes a SYN,ACK, if there is one.
+fn echoes_syn_ack(w: &Work<'_>, segment: &Segment) -> bool {
+    match (segment.options.timestamps, w.t.syn_ack_tsvals) {
+        (Some(ts), Some((first, last))) if w.t.agreed.timestamps && ts.ecr != 0 => {
+            ts.ecr.wrapping_sub(first) <= last.wrapping_sub(first)
+        }
+        (Some(_) | None, Some(_) | None) => true,
+    }
+}
+
+/// A segment that the request socket does not take: an ACK answers it, unless it is a RST.
+fn unacceptable<'p>(mut w: Work<'p>, segment: &Segment, iss: Seq, rule: RuleRef) -> Work<'p> {
+    w.fired(rule);
+    if !segment.has(Flags::RST) {
+        let kind = EmissionKind::Ack { seq: iss + 1, ack: w.t.rcv_nxt, by: AckBy::Request };
+        // `tcp_oow_rate_limited`: data is never rate limited.
+        let limited = if segment.is_empty() || segment.has(Flags::SYN) { w.limited_ack() } else { Limited::Sent };
+        match limited {
+            Limited::Sent => w.owe(kind, rule),
+            Limited::Unsure => w.permit(kind, rule),
+            Limited::Silent => {}
+        }
+    }
+    w
+}
+
+/// What the request socket does with a segment in the window: the RST bit, the SYN bit, the ACK bit.
+fn acceptable<'p>(mut w: Work<'p>, segment: &Segment, iss: Seq) -> Vec<Work<'p>> {
     if segment.has(Flags::RST) {
         let exact = segment.seq == w.t.rcv_nxt;
         let mut dropped = w.clone();

@@ -120,6 +120,8 @@ pub mod rules {
         SYN_RECEIVED_SYN: "arrives/syn-received-syn", Must, "RFC 9293 section 3.10.7.4", "a repeated SYN in SYN-RECEIVED is answered with the SYN,ACK again";
         SYN_RECEIVED_BAD_ACK: "arrives/syn-received-bad-ack", Must, "RFC 9293 section 3.10.7.4", "an unacceptable ACK in SYN-RECEIVED is answered with a RST";
         SYN_RECEIVED_WINDOW: "arrives/syn-received-window", Must, "RFC 9293 section 3.10.7.4", "an unacceptable segment in SYN-RECEIVED is answered with an ACK";
+        SYN_RECEIVED_TSECR: "arrives/syn-received-tsecr", Linux, "RFC 7323 section 3.2, Linux tcp_check_req(), newer kernels", "in SYN-RECEIVED a segment whose TSecr echoes no SYN,ACK is unacceptable";
+        SYN_RECEIVED_ANY_TSECR: "arrives/syn-received-any-tsecr", Linux, "Linux tcp_check_req(), older kernels", "in SYN-RECEIVED the TSecr of a segment is not looked at";
         SYN_RECEIVED_RST: "arrives/syn-received-rst", Must, "RFC 9293 section 3.10.7.4", "a RST in SYN-RECEIVED after a passive OPEN returns to LISTEN";
         SYN_RECEIVED_ACK: "arrives/syn-received-ack", Must, "RFC 9293 section 3.10.7.4", "an acceptable ACK in SYN-RECEIVED: ESTABLISHED";
 

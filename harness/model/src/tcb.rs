@@ -51,6 +51,8 @@ pub struct Tcb {
     pub ts_recent: u32,
     /// The last TSval sent, with its time.
     pub ts_sent: Option<(u32, Nanos)>,
+    /// The TSval of the first and of the last SYN,ACK of a request (`snt_tsval_first`, `snt_tsval_last`).
+    pub syn_ack_tsvals: Option<(u32, u32)>,
 
     /// Segments sent and not acknowledged, oldest first.
     pub flight: Vec<InFlight>,
@@ -309,6 +311,7 @@ impl Tcb {
             agreed: Agreed::default(),
             ts_recent: 0,
             ts_sent: None,
+            syn_ack_tsvals: None,
             flight: Vec::new(),
             rtt: Rtt::new(),
             retransmits: 0,
