@@ -332,10 +332,12 @@ impl<'t> Frontier<'t> {
             return None;
         }
         if sample.state != state {
-            let seen_before = possible
-                .earlier
-                .is_some_and(|(earlier, until)| earlier == sample.state && until + self.profile.processing_ns >= asked);
-            if seen_before {
+            // A lookup may find nothing while the mini-socket takes the full one's place (`inet_twsk_hashdance_schedule`).
+            let hidden = tcb.is_mini() && sample.state == State::Closed;
+            let just_changed = possible.earlier.is_some_and(|(earlier, until)| {
+                (earlier == sample.state || hidden) && until + self.profile.processing_ns >= asked
+            });
+            if just_changed {
                 return None;
             }
             return Some((&rules::STATE_REPORTED, state.to_string(), sample.state.to_string(), 4));
