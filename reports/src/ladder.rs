@@ -47,6 +47,7 @@ fn is_contradicted(record: &Record, later: &[Record]) -> bool {
         | What::Relay(_)
         | What::Call(_)
         | What::Transition(_)
+        | What::Ports(_)
         | What::Waited(_)
         | What::Trouble(_)
         | What::End {} => false,
@@ -113,6 +114,10 @@ impl Ladder {
             What::Sample(_) if self.step.is_some_and(|step| step > record.step) => {}
             What::Sample(sample) => self.state(record, sample.on, sample.state),
             What::Transition(transition) => self.state(record, transition.on, transition.to),
+            What::Ports(ports) => {
+                let text = format!("ports {} to {} for connect()", ports.first, ports.last);
+                self.side(record, ports.on, &text);
+            }
             What::Waited(_) => {}
             What::Trouble(trouble) => self.line(record, &format!("! {}", trouble.text)),
             What::End {} => self.line(record, "the observation ends"),

@@ -58,6 +58,7 @@ fn waits(step: &StepKind) -> Duration {
         | StepKind::Expect { .. }
         | StepKind::Await { .. }
         | StepKind::Poll { .. }
+        | StepKind::Ports { .. }
         | StepKind::Relay(_) => Duration::ZERO,
     }
 }

@@ -280,6 +280,15 @@ pub enum StepKind {
     },
     /// Let time pass; everything that happens meanwhile is observed and judged.
     Wait(Duration),
+    /// From now on the host's ephemeral port range has the ports of these connections, and `connect` finds the port itself.
+    Ports {
+        /// Whose range.
+        of: Host,
+        /// The first connection.
+        first: u8,
+        /// The last.
+        last: u8,
+    },
     /// From now on the middle treats frames that fit so; for the crafted peer there is no middle.
     Relay(RelayRule),
 }
@@ -295,6 +304,7 @@ impl StepKind {
             | StepKind::Await { of: endpoint, .. }
             | StepKind::Poll { on: endpoint, .. }
             | StepKind::Relay(RelayRule { from: endpoint, .. }) => Some(endpoint.connection),
+            StepKind::Ports { last, .. } => Some(*last),
             StepKind::Wait(_) => None,
         }
     }
@@ -305,7 +315,7 @@ impl StepKind {
 pub struct Operation {
     /// The descriptor used; `None` is the socket's first one. As in `spare.close()`.
     pub descriptor: Option<String>,
-    /// For `dup` and `handover`: the name of the descriptor or child process made. As in `spare = dup()`.
+    /// For `socket`, `accept`, `dup` and `handover`: the name of the descriptor or child process made. As in `spare = dup()`.
     pub makes: Option<String>,
     /// The call.
     pub call: OperationCall,
@@ -316,6 +326,10 @@ pub struct Operation {
 pub enum OperationCall {
     /// A call that the model knows.
     Socket(Call),
+    /// `again = socket()`: another socket for the same address.
+    Open,
+    /// `again.bind()`: to the endpoint's own address and port.
+    Bind,
     /// `child = handover()`: a child process gets the descriptor and ours is closed, so the child alone holds it.
     Handover,
     /// `child.exit()`: it exits by itself.

@@ -9,6 +9,7 @@ mod finding;
 mod fired;
 mod frontier;
 mod items;
+mod others;
 mod predictions;
 mod sights;
 
@@ -21,7 +22,6 @@ use crate::trace::{EndpointIdentity, Header, Nanos, TargetKind, Time, Trace, Way
 use crate::wire;
 
 use frontier::{Failure, Frontier};
-pub(crate) use items::event_of;
 use items::items;
 use predictions::predictions;
 
@@ -72,7 +72,7 @@ pub fn profile(header: &Header, endpoint: &EndpointIdentity) -> Profile {
 /// Runs the frontier of one endpoint through everything that concerns it.
 fn follow(trace: &Trace, endpoint: &EndpointIdentity, fired: &mut BTreeSet<&'static str>) -> Result<(), Failure> {
     let profile = profile(&trace.header, endpoint);
-    let items = items(trace, endpoint.name, &profile);
+    let items = items(trace, endpoint, &profile);
     let mut frontier = Frontier::new(&profile, &items);
     let outcome = items.observations.iter().try_for_each(|item| frontier.observe(item));
     fired.extend(frontier.rules_fired());
@@ -143,6 +143,7 @@ fn incomplete(trace: &Trace) -> Option<String> {
             | What::Call(_)
             | What::Sample(_)
             | What::Transition(_)
+            | What::Ports(_)
             | What::Waited(_)
             | What::End {} => {}
         }

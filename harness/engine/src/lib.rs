@@ -10,6 +10,7 @@ pub mod judgement;
 pub mod ledger;
 pub mod load;
 pub mod model_target;
+mod names;
 pub mod notation;
 pub mod peer;
 pub mod play;

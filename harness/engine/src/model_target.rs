@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tcpconform_model::{
-    Call, CallResult, Event, Flags, Profile, RetransmitKind, Segment, Seq, Span, State, Tcb, Voice, emitted, explain,
-    pending, step,
+    Call, CallResult, Event, Flags, Neighbours, Profile, RetransmitKind, Segment, Seq, Span, State, Tcb, Voice,
+    emitted, explain, pending, step,
 };
 
 use crate::case::{Case, Endpoint, Host, IpVersion, Operation, OperationCall, RelayRule, Topology};
-use crate::judge::event_of;
+use crate::names::{Names, Scope};
 use crate::play::{Seen, Target, TargetError, play};
 use crate::relay::Middle;
 use crate::trace::{
@@ -42,6 +42,7 @@ pub struct ModelTarget {
     stacks: Vec<Stack>,
     identities: Vec<EndpointIdentity>,
     middle: Option<Middle>,
+    names: BTreeMap<Host, Names>,
     /// Packets on their way: when, to whom.
     flying: Vec<(Nanos, Endpoint, Vec<u8>)>,
     seen: std::collections::VecDeque<Seen>,
@@ -55,6 +56,8 @@ struct Stack {
     profile: Profile,
     tcb: Tcb,
     iss: Seq,
+    /// The initial sequence number of the next connection.
+    iss_next: Seq,
     sent: u32,
     /// A lingering close in progress: since when, and whether its record goes to `observe`.
     lingering: Option<(Nanos, Operation)>,
@@ -98,12 +101,21 @@ impl ModelTarget {
                 profile: profile.clone(),
                 tcb: Tcb::closed(),
                 iss: first_iss(identity.name),
+                iss_next: first_iss(identity.name),
                 sent: 0,
                 lingering: None,
             })
             .collect();
         let middle = (case.topology == Topology::TwoKernels).then(|| Middle::new(&identities));
-        ModelTarget { now: 0, stacks, identities, middle, flying: Vec::new(), seen: Default::default() }
+        ModelTarget {
+            now: 0,
+            stacks,
+            identities,
+            middle,
+            names: BTreeMap::new(),
+            flying: Vec::new(),
+            seen: Default::default(),
+        }
     }
 
     fn stack(&mut self, name: Endpoint) -> &mut Stack {
@@ -114,7 +126,9 @@ impl ModelTarget {
     /// An event meets a stack now; what it emits goes out.
     fn happen(&mut self, name: Endpoint, event: &Event) -> Result<Option<CallResult>, TargetError> {
         let now = self.now;
+        let neighbours = self.neighbours(name);
         let stack = self.stack(name);
+        stack.tcb.neighbours = neighbours;
         let Some(transition) = step(&stack.tcb, event, Span::at(now), &stack.profile).into_iter().next() else {
             return Err(TargetError::Failed(format!("the model has no rule for {event:?} in {}", stack.tcb.state)));
         };
@@ -128,6 +142,18 @@ impl ModelTarget {
         Ok(transition.result)
     }
 
+    /// The other connections of a stack's host.
+    fn neighbours(&self, of: Endpoint) -> Neighbours {
+        let others = || self.stacks.iter().filter(|other| other.name.host == of.host && other.name != of);
+        let open = |t: &Tcb| !matches!(t.state, State::Closed | State::Listen | State::SynSent | State::SynReceived);
+        Neighbours {
+            time_waits: others().filter(|other| other.tcb.is_mini()).count() as u32,
+            unaccepted: others()
+                .filter(|other| other.tcb.user.listening && !other.tcb.user.owned && open(&other.tcb))
+                .count() as u32,
+        }
+    }
+
     /// Everything owed goes out, one segment after the other.
     fn emit(&mut self, name: Endpoint) -> Result<(), TargetError> {
         for _ in 0..BURST {
@@ -135,7 +161,7 @@ impl ModelTarget {
             let stack = self.stack(name);
             stack.tcb.owed.retain(|owed| owed.must);
             let voice = Voice {
-                iss: stack.iss,
+                iss: stack.iss_next,
                 clock: 5_000_000 + (at / 1_000_000) as u32,
                 window: 64_256,
                 mss: if stack.local.is_ipv4() { 1460 } else { 1440 },
@@ -238,6 +264,7 @@ impl Stack {
         self.sent += segment.data_len;
         if segment.has(Flags::SYN) {
             self.iss = segment.seq;
+            self.iss_next = segment.seq + 5_000_000;
         }
         wire::craft(self.local, self.remote, segment, &wire::encode_options(&segment.options), &payload)
     }
@@ -267,10 +294,22 @@ impl Target for ModelTarget {
 
     fn call(&mut self, on: Endpoint, op: &Operation, background: bool) -> Result<Option<Seen>, TargetError> {
         let entered = self.now;
-        let result = match event_of(op) {
-            Some(event) => self.happen(on, &event)?,
+        let port = self.stack(on).local.port();
+        let result = match self.names.entry(on.host).or_default().event(on, port, op) {
+            Some((event, scope)) => {
+                let result = self.happen(on, &event)?;
+                let others: Vec<Endpoint> = self.stacks.iter().map(|stack| stack.name).collect();
+                for other in others.into_iter().filter(|name| name.host == on.host && *name != on) {
+                    if scope == Scope::Host {
+                        self.happen(other, &event)?;
+                    }
+                }
+                result
+            }
             None => None,
         };
+        let returned = result.map_or(CallReturn::Value(0), CallReturn::from);
+        self.names.entry(on.host).or_default().returned(on, op, returned);
         let lingers = self.stack(on).tcb.user.closing_until.is_some();
         if lingers && matches!(op.call, OperationCall::Socket(Call::Close)) {
             self.stack(on).lingering = Some((entered, op.clone()));
@@ -326,6 +365,11 @@ impl Target for ModelTarget {
             }
         }
         Ok(self.seen.pop_front())
+    }
+
+    fn ports(&mut self, of: Host, first: u16, last: u16) -> Result<(), TargetError> {
+        self.names.entry(of).or_default().set_ports(first, last);
+        Ok(())
     }
 
     fn relay(&mut self, rule: &RelayRule) -> Result<(), TargetError> {

@@ -62,7 +62,10 @@ impl Peer {
             self.snd_nxt = self.snd_nxt.max(numbers.rcv_nxt);
         }
         let (segment, options) = self.resolve(&injection.segment, now, view);
-        if injection.segment.seq.is_none() {
+        if segment.has(Flags::SYN | Flags::ACK) {
+            // The peer's numbers begin here, also when it had others in an earlier connection.
+            self.snd_nxt = segment.end();
+        } else if injection.segment.seq.is_none() {
             self.snd_nxt = self.snd_nxt.max(segment.end());
         }
         let first = segment.seq.since(bases.seq + 1) as u32;

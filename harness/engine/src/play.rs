@@ -13,7 +13,8 @@ use crate::case::{Case, Endpoint, Host, Open, Operation, OperationCall, RelayRul
 use crate::notation::{Numbers, Pattern};
 use crate::peer::Peer;
 use crate::trace::{
-    CallReturn, EndpointIdentity, Header, Nanos, Record, Sample, Source, TargetIdentity, Trace, Waited, Way, What,
+    CallReturn, EndpointIdentity, Header, Nanos, Ports, Record, Sample, Source, TargetIdentity, Trace, Waited, Way,
+    What,
 };
 use crate::view::View;
 use crate::wire;
@@ -48,6 +49,9 @@ pub trait Target {
     /// The next thing seen, waiting for it until `until` at most; `None` when nothing came by then. Whatever was seen
     /// before is handed out even when `until` has passed.
     fn observe(&mut self, until: Nanos) -> Result<Option<Seen>, TargetError>;
+
+    /// Makes the ephemeral port range of a host these ports; from now on `connect` finds a port in it by itself.
+    fn ports(&mut self, of: Host, first: u16, last: u16) -> Result<(), TargetError>;
 
     /// Adds a rule to the middle (two kernels only).
     fn relay(&mut self, rule: &RelayRule) -> Result<(), TargetError>;
@@ -96,6 +100,7 @@ pub fn play(case: &Case, target: &mut impl Target, progress: &dyn Fn(Progress)) 
     let header = Header::of(case, target.identity(), endpoints.clone(), target.started_unix_ns());
     let mut playing = Playing {
         ends: endpoints.iter().map(|e| End::new(e, case)).collect(),
+        addresses: endpoints,
         records: Vec::new(),
         listening: BTreeSet::new(),
         observed: 0,
@@ -133,6 +138,7 @@ struct Playing<'a, T: Target> {
     target: &'a mut T,
     progress: &'a dyn Fn(Progress),
     ends: Vec<End>,
+    addresses: Vec<EndpointIdentity>,
     /// With the order in which they were observed, for those of the same time.
     records: Vec<(u64, Record)>,
     /// Hosts that have called `listen`: the listener serves all their connections.
@@ -202,6 +208,22 @@ impl<T: Target> Playing<'_, T> {
             StepKind::Wait(duration) => {
                 let until = since + nanos(*duration);
                 self.wait(until, |_| Ok(false))?;
+                true
+            }
+            StepKind::Ports { of, first, last } => {
+                let port = |connection| {
+                    let endpoint = Endpoint { connection, host: *of };
+                    self.addresses
+                        .iter()
+                        .find(|identity| identity.name == endpoint)
+                        .map(|identity| identity.local.port())
+                };
+                if let (Some(first), Some(last)) = (port(*first), port(*last)) {
+                    let on = Endpoint { connection: 1, host: *of };
+                    let at = self.target.now();
+                    self.target.ports(*of, first, last)?;
+                    self.push(Seen { at, what: What::Ports(Ports { on, first, last }) });
+                }
                 true
             }
             StepKind::Relay(rule) => {
@@ -364,6 +386,7 @@ impl<T: Target> Playing<'_, T> {
             | What::Call(_)
             | What::Sample(_)
             | What::Transition(_)
+            | What::Ports(_)
             | What::Waited(_)
             | What::Trouble(_)
             | What::End {} => None,

@@ -187,6 +187,8 @@ pub enum What {
     Sample(Sample),
     /// A state change as the kernel's `inet_sock_set_state` tracepoint reported it.
     Transition(Transition),
+    /// The host's ephemeral port range was set.
+    Ports(Ports),
     /// The end of a step that waits.
     Waited(Waited),
     /// Something that kept the tester from doing its part; the case is inconclusive unless a finding stands without it.
@@ -359,6 +361,17 @@ pub struct Transition {
     /// The state entered.
     #[serde(with = "state_text")]
     pub to: State,
+}
+
+/// The ephemeral port range of a host (`ip_local_port_range`): from now on `connect` finds a port in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ports {
+    /// The host's end of the first connection.
+    pub on: Endpoint,
+    /// The first port.
+    pub first: u16,
+    /// The last.
+    pub last: u16,
 }
 
 /// How a step that waits ended.

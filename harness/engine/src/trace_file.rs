@@ -110,6 +110,7 @@ fn endpoint(what: &What) -> Option<Endpoint> {
         What::Call(call) => Some(call.on),
         What::Sample(sample) => Some(sample.on),
         What::Transition(transition) => Some(transition.on),
+        What::Ports(ports) => Some(ports.on),
         What::Waited(_) | What::Trouble(_) | What::End {} => None,
     }
 }

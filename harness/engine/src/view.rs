@@ -79,6 +79,8 @@ impl View {
                 n.iss = segment.seq;
                 n.snd_una = segment.seq;
                 n.snd_nxt = segment.end();
+                // Another connection on the same four-tuple: the peer begins anew too.
+                self.irs_known &= segment.has(Flags::ACK);
                 self.iss_known = true;
             }
             self.scale_offered = segment.options.wscale;

@@ -208,6 +208,7 @@ fn a_retransmission_at_the_wrong_time() {
             | What::Sample(_)
             | What::Transition(_)
             | What::Waited(_)
+            | What::Ports(_)
             | What::Trouble(_)
             | What::End {} => None,
         })?;

@@ -35,6 +35,7 @@ pub(crate) struct HostUnderTest {
     pub(crate) name: Host,
     /// In the order of their numbers.
     connections: Vec<Connection>,
+    namespace: Arc<Namespace>,
     mtu: u32,
     testbed: Arc<Testbed>,
     capture: Option<CaptureSocket>,
@@ -93,9 +94,11 @@ impl HostUnderTest {
             let identity = EndpointIdentity { name, local, remote, mtu: case.mtu, sysctls: sysctls.clone() };
             Connection::new(identity, Sockets::new(Arc::clone(&namespace), Arc::clone(&testbed.zygote), local, remote))
         });
+        let connections = connections.collect();
         Ok(HostUnderTest {
             name,
-            connections: connections.collect(),
+            connections,
+            namespace,
             mtu: case.mtu,
             testbed: Arc::clone(testbed),
             capture: Some(capture),
@@ -138,6 +141,16 @@ impl HostUnderTest {
         };
         self.connections[index].called(op.call == OperationCall::Socket(Call::Accept), &returned);
         Ok(returned)
+    }
+
+    /// Makes the ephemeral port range these ports; from now on no connect() binds by itself.
+    pub(crate) fn set_ports(&mut self, first: u16, last: u16) -> Result<(), TargetError> {
+        let range = [("net.ipv4.ip_local_port_range".to_string(), format!("{first} {last}"))].into();
+        self.namespace.write_sysctls(&range).map_err(refused)?;
+        for connection in &mut self.connections {
+            connection.sockets.find_ports();
+        }
+        Ok(())
     }
 
     /// The sockets of a connection.

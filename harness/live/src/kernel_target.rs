@@ -234,9 +234,12 @@ impl Target for KernelTarget {
                     .map_err(|error| TargetError::Failed(format!("starting a thread for close(): {error}")))?;
                 return Ok(None);
             }
-            OperationCall::Socket(_) | OperationCall::Handover | OperationCall::Exit | OperationCall::Kill => {
-                Self::call_record(on, op, host.call(on, op)?, &clock)
-            }
+            OperationCall::Socket(_)
+            | OperationCall::Open
+            | OperationCall::Bind
+            | OperationCall::Handover
+            | OperationCall::Exit
+            | OperationCall::Kill => Self::call_record(on, op, host.call(on, op)?, &clock),
         };
         if background {
             self.pending.push_back(seen);
@@ -271,6 +274,10 @@ impl Target for KernelTarget {
             }
             self.wait(until)?;
         }
+    }
+
+    fn ports(&mut self, of: Host, first: u16, last: u16) -> Result<(), TargetError> {
+        self.host(Endpoint { connection: 1, host: of })?.set_ports(first, last)
     }
 
     fn relay(&mut self, rule: &RelayRule) -> Result<(), TargetError> {

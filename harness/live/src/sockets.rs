@@ -41,6 +41,10 @@ pub(crate) struct Sockets {
     remote: SocketAddr,
     open: BTreeMap<String, Descriptor>,
     children: BTreeMap<String, Pid>,
+    /// The name of the socket that listens, once one does.
+    listener: Option<String>,
+    /// connect() finds the port itself.
+    ephemeral: bool,
     sent: u32,
     received: u32,
 }
@@ -48,6 +52,7 @@ pub(crate) struct Sockets {
 #[derive(Debug)]
 struct Descriptor {
     socket: Socket,
+    /// Bound, or never to be bound by itself.
     bound: bool,
 }
 
@@ -82,6 +87,8 @@ impl Sockets {
             remote,
             open: BTreeMap::new(),
             children: BTreeMap::new(),
+            listener: None,
+            ephemeral: false,
             sent: 0,
             received: 0,
         }
@@ -93,6 +100,8 @@ impl Sockets {
             OperationCall::Socket(Call::Exit) | OperationCall::Exit => self.end_child(op, Ending::Exit),
             OperationCall::Kill => self.end_child(op, Ending::Kill),
             OperationCall::Handover => self.hand_over(op),
+            OperationCall::Open => self.open_another(op),
+            OperationCall::Bind => self.bind(op),
             OperationCall::TcpInfo => Err(failed("tcp_info is a sample, not a call")),
             OperationCall::Socket(call) => self.socket_call(op, call),
         }
@@ -178,9 +187,15 @@ impl Sockets {
             bind_once(descriptor, &local)?;
             descriptor.socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX)).map(|()| 0)
         });
-        if name == MAIN && matches!(returned.result, CallReturn::Value(_)) {
-            let descriptor = self.open.remove(MAIN).expect("just used");
-            self.open.insert(LISTENER.to_string(), descriptor);
+        if matches!(returned.result, CallReturn::Value(_)) {
+            let name = if name == MAIN {
+                let descriptor = self.open.remove(MAIN).expect("just used");
+                self.open.insert(LISTENER.to_string(), descriptor);
+                LISTENER.to_string()
+            } else {
+                name
+            };
+            self.listener = Some(name);
         }
         Ok(returned)
     }
@@ -191,21 +206,58 @@ impl Sockets {
         }
         let name = self.resolve(op, &[MAIN])?;
         let (local, remote) = (SockAddr::from(self.local), SockAddr::from(self.remote));
+        let ephemeral = self.ephemeral;
         let descriptor = self.open.get_mut(&name).expect("resolved to an open one");
-        Ok(timed(|| {
-            bind_once(descriptor, &local)?;
+        let returned = timed(|| {
+            if !ephemeral {
+                bind_once(descriptor, &local)?;
+            }
             descriptor.socket.connect(&remote).map(|()| 0)
-        }))
+        });
+        let found = descriptor.socket.local_addr().ok().and_then(|address| address.as_socket());
+        let opening = matches!(returned.result, CallReturn::Value(_) | CallReturn::Error(Errno::INPROGRESS));
+        if let Some(found) = found.filter(|found| opening && *found != self.local) {
+            return Err(failed(&format!("connect() found {found}; the case reckons with {}", self.local)));
+        }
+        if name != MAIN && returned.result == CallReturn::Error(Errno::INPROGRESS) {
+            (self.sent, self.received) = (0, 0);
+        }
+        Ok(returned)
+    }
+
+    /// From now on connect() finds the port itself.
+    pub(crate) fn find_ports(&mut self) {
+        self.ephemeral = true;
+    }
+
+    /// `again = socket()`
+    fn open_another(&mut self, op: &Operation) -> Result<Returned, TargetError> {
+        let name = made(op)?;
+        let mut opened = None;
+        let returned = timed(|| {
+            opened = Some(self.new_socket());
+            Ok(0)
+        });
+        if let Some(socket) = opened {
+            self.open.insert(name, Descriptor { socket: socket?, bound: true });
+        }
+        Ok(returned)
+    }
+
+    fn bind(&mut self, op: &Operation) -> Result<Returned, TargetError> {
+        let local = SockAddr::from(self.local);
+        let socket = self.socket(op, &[])?;
+        Ok(timed(|| socket.bind(&local).map(|()| 0)))
     }
 
     /// Whether the listener is here.
     pub(crate) fn listens(&self) -> bool {
-        self.open.contains_key(LISTENER)
+        self.listener.as_ref().is_some_and(|name| self.open.contains_key(name))
     }
 
     /// `accept()` on the listener, with what it gave.
     pub(crate) fn accept(&mut self, op: &Operation) -> Result<(Returned, Option<Accepted>), TargetError> {
-        let socket = self.socket(op, &[LISTENER])?;
+        let socket = self.socket(op, &[self.listener.as_deref().unwrap_or(LISTENER)])?;
         let mut accepted = None;
         let returned = timed(|| {
             accepted = Some(socket.accept_raw()?);
@@ -308,13 +360,16 @@ impl Sockets {
         }
     }
 
-    fn make_main(&mut self) -> Result<(), TargetError> {
+    fn new_socket(&self) -> Result<Socket, TargetError> {
         let domain = Domain::for_address(self.local);
-        let socket = self
-            .namespace
+        self.namespace
             .run(|| Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP)))
             .map_err(|error| failed(&error.to_string()))?
-            .map_err(|error| failed(&format!("socket: {error}")))?;
+            .map_err(|error| failed(&format!("socket: {error}")))
+    }
+
+    fn make_main(&mut self) -> Result<(), TargetError> {
+        let socket = self.new_socket()?;
         self.open.insert(MAIN.to_string(), Descriptor { socket, bound: false });
         (self.sent, self.received) = (0, 0);
         Ok(())
@@ -333,7 +388,10 @@ impl Sockets {
     fn resolve(&self, op: &Operation, defaults: &[&str]) -> Result<String, TargetError> {
         let name = match &op.descriptor {
             Some(name) => name,
-            None => defaults.iter().copied().find(|name| self.open.contains_key(*name)).unwrap_or(defaults[0]),
+            None => {
+                let open = defaults.iter().copied().find(|name| self.open.contains_key(*name));
+                open.or(defaults.first().copied()).unwrap_or_default()
+            }
         };
         self.find(name).map(|_| name.to_string())
     }

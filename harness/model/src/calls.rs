@@ -5,6 +5,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::another::{Listener, active_open};
 use crate::call::{Call, CallResult, Errno, Poll, ShutdownHow, SocketOption};
 use crate::emit;
 use crate::rule::rules;
@@ -20,14 +21,15 @@ const OK: CallResult = CallResult::Value(0);
 /// A call takes effect.
 pub(crate) fn call(mut w: Work<'_>, call: Call) -> Vec<Work<'_>> {
     match call {
-        Call::Listen { .. } => {
+        Call::Listen { backlog } => {
             w.fired(&rules::CALL_LISTEN);
             w.t.user.listening = true;
+            w.t.listener = Listener { backlog, reuse_addr: w.t.user.reuse_addr };
             w.t.user.descriptors = 0;
             w.t.enter(State::Listen);
             vec![w.returns(OK)]
         }
-        Call::Connect => vec![connect(w)],
+        Call::Connect => vec![connect(w, true)],
         Call::Accept => vec![accept(w)],
         Call::Send { len, more } => vec![send(w, len, more)],
         Call::Receive { len, peek } => vec![receive(w, len, peek)],
@@ -55,18 +57,17 @@ pub(crate) fn call(mut w: Work<'_>, call: Call) -> Vec<Work<'_>> {
     }
 }
 
-/// `connect()`: active OPEN.
-fn connect(mut w: Work<'_>) -> Work<'_> {
+/// `connect()`: active OPEN; `bound` where the socket has its port already.
+fn connect(mut w: Work<'_>, bound: bool) -> Work<'_> {
     if let Some(errno) = w.t.user.error.take() {
         return w.returns(CallResult::Error(errno));
     }
     match w.t.state {
         State::Closed if !w.t.user.owned => {
             w.t.user.owned = true;
-            w.t.enter(State::SynSent);
-            w.t.rtt = crate::opening::fresh_rtt(&w);
-            w.owe(EmissionKind::Syn, &rules::CALL_OPEN);
-            w.returns(CallResult::Error(Errno::INPROGRESS))
+            w.t.user.bound = bound;
+            w.t.user.keeps_port = bound;
+            active_open(w, bound)
         }
         State::SynSent | State::SynReceived => w.returns(CallResult::Error(Errno::ALREADY)),
         State::Listen => w.returns(CallResult::Error(Errno::ISCONN)),
@@ -85,12 +86,23 @@ fn connect(mut w: Work<'_>) -> Work<'_> {
     }
 }
 
+/// `connect()` of a socket without a port; `in_range` where the ephemeral range has the endpoint's own (`__inet_hash_connect`).
+pub(crate) fn connect_ephemeral(mut w: Work<'_>, in_range: bool) -> Work<'_> {
+    if !in_range && w.t.state == State::Closed && !w.t.user.owned {
+        w.fired(&rules::CONNECT_TUPLE);
+        return w.returns(CallResult::Error(Errno::ADDRNOTAVAIL));
+    }
+    connect(w, false)
+}
+
 /// `accept()`: the connection gets its first descriptor.
 fn accept(mut w: Work<'_>) -> Work<'_> {
     if w.t.claimable() {
         w.t.user.owned = true;
         w.t.user.connect_reported = true;
         w.t.user.descriptors = 1;
+        // `sk_clone`
+        w.t.user.reuse_addr = w.t.listener.reuse_addr;
         // The descriptor's number is the process's affair.
         return w;
     }

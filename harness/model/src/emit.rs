@@ -339,9 +339,7 @@ fn fits_agreement(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -
         let text = if with_timestamps { "a timestamps option" } else { "no timestamps option" };
         return Err((&rules::SEGMENT_TIMESTAMPS, text.to_string()));
     }
-    if let Some(ts) = o.timestamps
-        && kind != EmissionKind::Syn
-    {
+    if let Some(ts) = o.timestamps {
         if ts.ecr != t.ts_recent {
             return Err((&rules::SEGMENT_TSECR, format!("TSecr {}", t.ts_recent)));
         }
@@ -401,8 +399,7 @@ pub fn emitted(tcb: &Tcb, voice: &Voice, profile: &Profile) -> Option<Segment> {
         | EmissionKind::Probe { .. } => tcb.agreed.timestamps,
     };
     if timestamps {
-        let ecr = if kind == EmissionKind::Syn { 0 } else { tcb.ts_recent };
-        segment.options.timestamps = Some(Timestamps { val: voice.clock, ecr });
+        segment.options.timestamps = Some(Timestamps { val: voice.clock, ecr: tcb.ts_recent });
     }
     let opens = matches!(kind, EmissionKind::Syn | EmissionKind::SynAck);
     let scale = if opens { 0 } else { tcb.agreed.rcv_scale };

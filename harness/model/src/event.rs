@@ -2,10 +2,11 @@
 
 use alloc::vec::Vec;
 
+use crate::another::AnotherCall;
 use crate::call::{Call, CallResult};
 use crate::rule::RuleRef;
 use crate::segment::Segment;
-use crate::tcb::Tcb;
+use crate::tcb::{Neighbours, Tcb};
 
 /// An event of RFC 9293 section 3.10.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +15,15 @@ pub enum Event {
     Call(Call),
     /// `close()` of the listener's last descriptor.
     CloseListener,
+    /// `connect()` of a socket without a port.
+    ConnectEphemeral {
+        /// Whether the ephemeral range has the endpoint's own port; all others in it are taken.
+        in_range: bool,
+    },
+    /// A call on another socket of the same address, which is not connected and does not listen.
+    Another(AnotherCall),
+    /// The host's other connections are in other states now.
+    Neighbours(Neighbours),
     /// A segment arrives.
     SegmentArrives(Segment),
     /// A segment arrives whose checksum or header is wrong: it is dropped unseen (RFC 9293 section 3.1).

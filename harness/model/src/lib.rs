@@ -8,6 +8,7 @@
 extern crate alloc;
 
 mod acking;
+mod another;
 mod arrives;
 mod call;
 mod calls;
@@ -26,13 +27,14 @@ mod time_wait;
 mod timeouts;
 mod wheel;
 
+pub use another::{Another, AnotherCall, Listener, ephemeral_ports};
 pub use call::{Call, CallResult, Errno, Poll, ShutdownHow, SocketOption};
 pub use emit::{Mismatch, Voice, describe, emitted, explain};
 pub use event::{Event, Timeout, Transition};
-pub use profile::Profile;
+pub use profile::{Profile, TimeWaitReuse};
 pub use rule::{Level, RULES, Rule, RuleRef, rule, rules};
 pub use segment::{Flags, Options, SackBlock, Segment, Seq, Timestamps};
 pub use state::State;
 pub use step::{pending, step};
-pub use tcb::{AckBy, Acking, Agreed, Emission, EmissionKind, InFlight, RetransmitKind, Rtt, Tcb, User};
+pub use tcb::{AckBy, Acking, Agreed, Emission, EmissionKind, InFlight, Neighbours, RetransmitKind, Rtt, Tcb, User};
 pub use time::{Nanos, Span, Ticks, Timer};

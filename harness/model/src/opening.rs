@@ -41,6 +41,8 @@ pub(crate) fn arrives_listen<'p>(mut w: Work<'p>, segment: &Segment) -> Work<'p>
         w.fired(&rules::ARRIVES_LISTEN_IGNORED);
     } else if segment.has(Flags::ACK) {
         reset_reply(&mut w, segment, &rules::ARRIVES_LISTEN_ACK);
+    } else if segment.has(Flags::SYN) && !segment.has(Flags::FIN) && queue_is_full(&w) {
+        w.fired(&rules::ACCEPT_QUEUE_SYN);
     } else if segment.has(Flags::SYN) && !segment.has(Flags::FIN) {
         accept_syn(&mut w, segment, None);
         w.owe(EmissionKind::SynAck, &rules::ARRIVES_LISTEN_SYN);
@@ -50,12 +52,19 @@ pub(crate) fn arrives_listen<'p>(mut w: Work<'p>, segment: &Segment) -> Work<'p>
     w
 }
 
+/// Whether the accept queue takes no more (`sk_acceptq_is_full`).
+fn queue_is_full(w: &Work<'_>) -> bool {
+    w.t.neighbours.unaccepted > w.t.listener.backlog
+}
+
 /// A SYN makes a request socket; `iss` is the number it will use, where it is known.
 pub(crate) fn accept_syn(w: &mut Work<'_>, segment: &Segment, iss: Option<Seq>) {
     let old = &w.t.user;
-    let user = User { listening: true, descriptors: 0, keepalive: old.keepalive, ..User::new() };
+    let reuse_addr = w.t.listener.reuse_addr;
+    let user = User { listening: true, descriptors: 0, keepalive: old.keepalive, reuse_addr, ..User::new() };
     let owed = core::mem::take(&mut w.t.owed);
-    w.t = Tcb { state: State::SynReceived, user, owed, iss, ..Tcb::closed() };
+    let (listener, another, neighbours) = (w.t.listener, w.t.another, w.t.neighbours);
+    w.t = Tcb { state: State::SynReceived, user, owed, iss, listener, another, neighbours, ..Tcb::closed() };
     take_syn(w, segment);
     w.t.rtt.rto = w.p.rto_initial();
     w.t.acking.scheduled = false;
@@ -275,6 +284,16 @@ fn acceptable<'p>(mut w: Work<'p>, segment: &Segment, iss: Seq) -> Vec<Work<'p>>
     }
     if !segment.has(Flags::ACK) {
         w.fired(&rules::CHECK_NO_ACK);
+        return vec![w];
+    }
+    if queue_is_full(&w) {
+        // `tcp_check_req`, listen_overflow
+        if w.p.abort_on_overflow {
+            reset_reply(&mut w, segment, &rules::ACCEPT_QUEUE_ABORT);
+            w.drop_request();
+        } else {
+            w.fired(&rules::ACCEPT_QUEUE_ACK);
+        }
         return vec![w];
     }
     establish(&mut w, segment);

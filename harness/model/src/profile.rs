@@ -60,8 +60,27 @@ pub struct Profile {
     pub invalid_ratelimit_ms: u32,
     /// `tcp_max_tw_buckets`
     pub max_tw_buckets: u32,
+    /// When a connection in TIME-WAIT may be taken over by `connect`: `tcp_tw_reuse`, `tcp_tw_reuse_delay`.
+    pub tw_reuse: TimeWaitReuse,
+    /// `tcp_abort_on_overflow`
+    pub abort_on_overflow: bool,
     /// `tcp_pingpong_thresh`; 3 in kernels before 6.7 that lack the sysctl.
     pub pingpong_thresh: u32,
+}
+
+/// When a connection in TIME-WAIT may be taken over (`tcp_twsk_unique`), provided that it used timestamps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TimeWaitReuse {
+    /// Not at all.
+    Never,
+    /// After so many milliseconds in TIME-WAIT.
+    After {
+        /// `tcp_tw_reuse_delay`
+        ms: u32,
+    },
+    /// Once the kernel's clock shows another second than at the last segment with a timestamp: kernels without
+    /// `tcp_tw_reuse_delay`.
+    NextSecond,
 }
 
 impl Profile {
@@ -95,6 +114,13 @@ impl Profile {
             rto_max_ms: number("tcp_rto_max_ms", 120_000),
             invalid_ratelimit_ms: number("tcp_invalid_ratelimit", 500),
             max_tw_buckets: number("tcp_max_tw_buckets", 262_144),
+            // 2, the default, allows it on the loopback device only; no endpoint of ours is there.
+            tw_reuse: match (number("tcp_tw_reuse", 2), sysctl("tcp_tw_reuse_delay")) {
+                (1, Some(ms)) => TimeWaitReuse::After { ms: u32::try_from(ms).unwrap_or(u32::MAX) },
+                (1, None) => TimeWaitReuse::NextSecond,
+                (_, _) => TimeWaitReuse::Never,
+            },
+            abort_on_overflow: number("tcp_abort_on_overflow", 0) != 0,
             pingpong_thresh: number("tcp_pingpong_thresh", 3),
         }
     }

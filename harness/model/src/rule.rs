@@ -100,11 +100,16 @@ pub mod rules {
         SHUTDOWN_LISTEN: "shutdown/listener", Linux, "Linux inet_shutdown()", "shutdown of a listener's read side ends LISTEN, and of its write side does nothing";
         POLL_EVENTS: "poll/events", Linux, "Linux tcp_poll()", "poll reports IN and RDHUP on EOF, HUP once both directions are closed, ERR with a pending error";
 
+        BIND: "bind/port", Linux, "Linux inet_csk_get_port(), man page socket(7) SO_REUSEADDR", "bind and listen need a port that nobody else has, except that none listens and all have SO_REUSEADDR";
+        CONNECT_TUPLE: "connect/four-tuple", Must, "RFC 9293 section 3.10.1, Linux __inet_hash_connect()", "connect needs a four-tuple that no connection has: EADDRNOTAVAIL";
+
         // Section 3.10.7.1 and 3.10.7.2: CLOSED, LISTEN.
         ARRIVES_CLOSED: "arrives/closed", Must, "RFC 9293 section 3.10.7.1", "a segment for no connection is answered with a RST, except a RST";
         ARRIVES_LISTEN_SYN: "arrives/listen-syn", Must, "RFC 9293 section 3.10.7.2", "a SYN in LISTEN is answered with a SYN,ACK; SYN-RECEIVED";
         ARRIVES_LISTEN_ACK: "arrives/listen-ack", Must, "RFC 9293 section 3.10.7.2", "an ACK in LISTEN is answered with a RST";
         ARRIVES_LISTEN_IGNORED: "arrives/listen-ignored", Must, "RFC 9293 section 3.10.7.2", "a RST, or a segment without SYN and ACK, is ignored in LISTEN";
+
+        ACCEPT_QUEUE_SYN: "listen/queue-full-syn", Linux, "Linux tcp_conn_request(), man page listen(2)", "with a full accept queue a SYN is dropped", departs "RFC 9293 section 3.10.7.2";
 
         // Section 3.10.7.3: SYN-SENT.
         SYN_SENT_BAD_ACK: "arrives/syn-sent-bad-ack", Must, "RFC 9293 section 3.10.7.3", "an unacceptable ACK in SYN-SENT is answered with a RST";
@@ -124,6 +129,9 @@ pub mod rules {
         SYN_RECEIVED_ANY_TSECR: "arrives/syn-received-any-tsecr", Linux, "Linux tcp_check_req(), older kernels", "in SYN-RECEIVED the TSecr of a segment is not looked at";
         SYN_RECEIVED_RST: "arrives/syn-received-rst", Must, "RFC 9293 section 3.10.7.4", "a RST in SYN-RECEIVED after a passive OPEN returns to LISTEN";
         SYN_RECEIVED_ACK: "arrives/syn-received-ack", Must, "RFC 9293 section 3.10.7.4", "an acceptable ACK in SYN-RECEIVED: ESTABLISHED";
+
+        ACCEPT_QUEUE_ACK: "listen/queue-full-ack", Linux, "Linux tcp_check_req()", "with a full accept queue the ACK of the SYN,ACK is dropped", departs "RFC 9293 section 3.10.7.4";
+        ACCEPT_QUEUE_ABORT: "listen/abort-on-overflow", Linux, "Linux tcp_abort_on_overflow", "with tcp_abort_on_overflow=1 and a full accept queue the ACK of the SYN,ACK is answered with a RST", departs "RFC 9293 section 3.10.7.4";
 
         // Section 3.10.7.4, the checks in order.
         CHECK_SEQ: "check-seq/unacceptable", Must, "RFC 9293 section 3.10.7.4", "an unacceptable segment is dropped and answered with an ACK, unless it is a RST";
@@ -173,6 +181,7 @@ pub mod rules {
         TIME_WAIT_REOPEN: "time-wait/reopen", May, "RFC 6191 section 2", "a SYN in TIME-WAIT with a newer timestamp, or a larger sequence number, opens a new connection";
         TIME_WAIT_SYN: "time-wait/old-syn", Must, "RFC 9293 section 3.10.7.4", "another SYN in TIME-WAIT is answered with an ACK";
 
+        TIME_WAIT_REUSE: "time-wait/reuse", May, "RFC 6191, Linux tcp_twsk_unique()", "connect may take over a four-tuple in TIME-WAIT: its ISS is beyond the old connection's numbers, TS.Recent is kept";
         TIME_WAIT_NO_ROOM: "time-wait/no-room", Linux, "Linux tcp_max_tw_buckets", "beyond tcp_max_tw_buckets a connection skips TIME-WAIT", departs "RFC 9293 section 3.10.7.4";
 
         // FIN-WAIT-2 without an owner.

@@ -15,7 +15,7 @@ use crate::state::State;
 use crate::tcb::{EmissionKind, Tcb, User};
 use crate::time::{Span, Ticks, Timer};
 use crate::wheel::arm;
-use crate::{arrives, calls, opening, time_wait, timeouts};
+use crate::{another, arrives, calls, opening, time_wait, timeouts};
 
 /// Every allowed successor of `tcb` when `event` takes effect at `at`.
 ///
@@ -26,6 +26,12 @@ pub fn step(tcb: &Tcb, event: &Event, at: Span, profile: &Profile) -> Vec<Transi
     let done = match event {
         Event::Call(call) => calls::call(work, *call),
         Event::CloseListener => calls::close_listener(work),
+        Event::ConnectEphemeral { in_range } => vec![calls::connect_ephemeral(work, *in_range)],
+        Event::Another(call) => another::call(work, *call),
+        Event::Neighbours(neighbours) => {
+            work.t.neighbours = *neighbours;
+            vec![work]
+        }
         Event::SegmentArrives(segment) => segment_arrives(work, segment),
         Event::DamagedSegmentArrives => vec![work],
         Event::Timeout(timeout) => timeouts::timeout(work, *timeout),

@@ -4,6 +4,7 @@
 
 use alloc::vec::Vec;
 
+use crate::another::{Another, Listener};
 use crate::call::Errno;
 use crate::rule::RuleRef;
 use crate::segment::{SackBlock, Segment, Seq};
@@ -83,6 +84,8 @@ pub struct Tcb {
     pub keepalive: Option<Timer>,
     /// TIME-WAIT mini-socket, in either of its states.
     pub time_wait: Option<Timer>,
+    /// When it entered TIME-WAIT proper (`tw_entry_stamp`).
+    pub time_wait_since: Option<Span>,
 
     /// When the receiver acknowledges.
     pub acking: Acking,
@@ -97,6 +100,12 @@ pub struct Tcb {
 
     /// What the user did with the socket.
     pub user: User,
+    /// The listener on the port, while [`User::listening`].
+    pub listener: Listener,
+    /// Another socket of the same address that is not connected and does not listen.
+    pub another: Option<Another>,
+    /// The host's other connections.
+    pub neighbours: Neighbours,
     /// What must or may be sent now, in order.
     pub owed: Vec<Emission>,
 }
@@ -222,8 +231,21 @@ pub struct User {
     pub user_timeout_ms: u32,
     /// `SO_REUSEADDR`
     pub reuse_addr: bool,
+    /// The port was bound by name, not found by `connect`.
+    pub bound: bool,
+    /// The socket keeps the port when the connection is gone (`SOCK_BINDPORT_LOCK`): it was bound by name and not accepted.
+    pub keeps_port: bool,
     /// A lingering `close` that has not returned: until when it waits.
     pub closing_until: Option<Span>,
+}
+
+/// What a connection notices of the others of its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Neighbours {
+    /// How many of them are mini-sockets, in TIME-WAIT or in FIN-WAIT-2 without an owner.
+    pub time_waits: u32,
+    /// How many of them wait in the listener's accept queue.
+    pub unaccepted: u32,
 }
 
 /// A segment that must or may be sent now.
@@ -326,12 +348,16 @@ impl Tcb {
             delayed_ack: None,
             keepalive: None,
             time_wait: None,
+            time_wait_since: None,
             acking: Acking::new(),
             limited_ack_at: None,
             out_of_order: Vec::new(),
             dsack: None,
             blocks_linger: false,
             user: User::new(),
+            listener: Listener::default(),
+            another: None,
+            neighbours: Neighbours::default(),
             owed: Vec::new(),
         }
     }
@@ -463,6 +489,8 @@ impl User {
             keep_count: 0,
             user_timeout_ms: 0,
             reuse_addr: false,
+            bound: true,
+            keeps_port: false,
             closing_until: None,
         }
     }

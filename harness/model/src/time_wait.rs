@@ -57,6 +57,7 @@ fn fin_wait_2(w: &mut Work<'_>, segment: &Segment, paws_reject: bool) {
     w.t.rcv_nxt = segment.end();
     take_timestamp(w, segment);
     restart(w);
+    w.t.time_wait_since = Some(w.at);
     let kind = ack(w);
     w.owe(kind, &rules::FIN_FIN_WAIT_2);
 }

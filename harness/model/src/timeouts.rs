@@ -408,13 +408,13 @@ fn become_mini(w: &mut Work<'_>, state: State, timer: crate::time::Timer) {
     let window = w.t.receive_window();
     w.t.enter(State::Closed);
     w.t.delete();
-    if w.p.max_tw_buckets == 0 {
-        // With a larger limit only other connections could use it up.
+    if w.t.neighbours.time_waits >= w.p.max_tw_buckets {
         w.fired(&rules::TIME_WAIT_NO_ROOM);
         return;
     }
     w.t.state = state;
     w.t.time_wait = Some(timer);
+    w.t.time_wait_since = (state == State::TimeWait).then_some(w.at);
     w.t.limited_ack_at = None;
     w.t.blocks_linger |= w.t.dsack.is_some();
     w.t.rcv_wup = w.t.rcv_nxt;

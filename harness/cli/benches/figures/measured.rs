@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use tcpconform_engine::case::{Endpoint, Operation, RelayRule};
+use tcpconform_engine::case::{Endpoint, Host, Operation, RelayRule};
 use tcpconform_engine::play::{Seen, Target, TargetError};
 use tcpconform_engine::trace::{EndpointIdentity, Nanos, Source, TargetIdentity, Way, What};
 
@@ -86,6 +86,10 @@ impl<T: Target> Target for Measured<T> {
             next = if self.injected_at.is_some() { self.target.observe(0)? } else { None };
         }
         Ok(self.seen.pop_front())
+    }
+
+    fn ports(&mut self, of: Host, first: u16, last: u16) -> Result<(), TargetError> {
+        self.target.ports(of, first, last)
     }
 
     fn relay(&mut self, rule: &RelayRule) -> Result<(), TargetError> {

@@ -77,6 +77,7 @@ fn line(trace: &Trace, endpoint: &EndpointIdentity, record: &Record, view: &mut 
         | What::Call(_)
         | What::Sample(_)
         | What::Transition(_)
+        | What::Ports(_)
         | What::Waited(_)
         | What::Trouble(_)
         | What::End {} => None,

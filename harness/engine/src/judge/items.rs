@@ -1,9 +1,10 @@
 //! A trace as one endpoint's frontier takes it: stimuli with the time in which each takes effect, and observations in order.
 
-use tcpconform_model::{Call, CallResult, Event, Nanos, Profile, Segment, SocketOption, State};
+use tcpconform_model::{Call, CallResult, Event, Nanos, Profile, Segment, State};
 
-use crate::case::{Endpoint, Operation, OperationCall};
-use crate::trace::{CallReturn, Sample, Trace, Way, What};
+use super::others::Others;
+use crate::names::{Names, Scope};
+use crate::trace::{CallReturn, EndpointIdentity, Sample, Trace, Way, What};
 use crate::wire;
 
 /// What was done to an endpoint and what was seen of it.
@@ -56,12 +57,18 @@ pub(super) enum SeenItem<'t> {
     End,
 }
 
-/// The items of `endpoint`.
-pub(super) fn items<'t>(trace: &'t Trace, endpoint: Endpoint, profile: &Profile) -> Items<'t> {
+/// The items of the endpoint.
+pub(super) fn items<'t>(trace: &'t Trace, identity: &EndpointIdentity, profile: &Profile) -> Items<'t> {
+    let endpoint = identity.name;
+    let mut names = Names::default();
+    let mut others = Others::new(trace, endpoint);
     let mut stimuli: Vec<Stimulus> = Vec::new();
     let mut observations: Vec<Item<'t>> = Vec::new();
     for (record, entry) in trace.records.iter().enumerate() {
         let at = entry.at;
+        if let Some(neighbours) = others.see(&entry.what) {
+            stimuli.push(Stimulus { at, until: at, event: Event::Neighbours(neighbours), result: None, record });
+        }
         let mut observe = |at: Nanos, seen: SeenItem<'t>| observations.push(Item { at, stimuli: 0, record, seen });
         match &entry.what {
             What::Segment(segment) if segment.on == endpoint => {
@@ -82,11 +89,20 @@ pub(super) fn items<'t>(trace: &'t Trace, endpoint: Endpoint, profile: &Profile)
                     }
                 }
             }
-            What::Call(call) if call.on == endpoint => {
+            What::Ports(ports) if ports.on.host == endpoint.host => names.set_ports(ports.first, ports.last),
+            What::Call(call) if call.on.host == endpoint.host => {
+                let event = names.event(call.on, identity.local.port(), &call.op);
+                names.returned(call.on, &call.op, call.result);
+                if call.on != endpoint {
+                    if let Some((event, Scope::Host)) = event {
+                        stimuli.push(Stimulus { at, until: call.left.max(at), event, result: None, record });
+                    }
+                    continue;
+                }
                 if let Some(wrong) = call.wrong_byte {
                     observe(call.left, SeenItem::WrongByte(wrong));
                 }
-                if let Some(event) = event_of(&call.op) {
+                if let Some((event, _)) = event {
                     let closes = matches!(event, Event::Call(Call::Close));
                     // A close may linger: it takes effect at its beginning all the same.
                     let until = if closes { call.left.min(at + profile.processing_ns) } else { call.left };
@@ -108,6 +124,7 @@ pub(super) fn items<'t>(trace: &'t Trace, endpoint: Endpoint, profile: &Profile)
             | What::Call(_)
             | What::Sample(_)
             | What::Transition(_)
+            | What::Ports(_)
             | What::Waited(_)
             | What::Trouble(_) => {}
         }
@@ -118,19 +135,6 @@ pub(super) fn items<'t>(trace: &'t Trace, endpoint: Endpoint, profile: &Profile)
         item.stimuli = stimuli.partition_point(|stimulus| stimulus.at <= item.at);
     }
     Items { stimuli, observations }
-}
-
-/// The model's event for an operation; none for what the connection does not notice.
-pub(crate) fn event_of(op: &Operation) -> Option<Event> {
-    let on_listener = op.descriptor.as_deref() == Some("listener");
-    match op.call {
-        OperationCall::Socket(Call::Close) if on_listener => Some(Event::CloseListener),
-        OperationCall::Socket(Call::SetOption(SocketOption::ReceiveBuffer(_) | SocketOption::SendBuffer(_))) => None,
-        OperationCall::Socket(Call::GetOption(SocketOption::ReceiveBuffer(_) | SocketOption::SendBuffer(_))) => None,
-        OperationCall::Socket(call) => Some(Event::Call(call)),
-        OperationCall::Exit | OperationCall::Kill => Some(Event::Call(Call::Exit)),
-        OperationCall::Handover | OperationCall::TcpInfo => None,
-    }
 }
 
 fn result_of(result: CallReturn) -> CallResult {

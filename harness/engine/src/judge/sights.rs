@@ -75,7 +75,7 @@ pub(super) fn sights(trace: &Trace) -> Vec<Sight> {
                 }
                 push(entry.at, change.on, Seen::State(change.to));
             }
-            What::Relay(_) | What::Waited(_) | What::Trouble(_) | What::End {} => {}
+            What::Relay(_) | What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End {} => {}
         }
     }
     sights
@@ -110,6 +110,7 @@ fn lives_on(on: Endpoint, to: State, later: &[Record]) -> bool {
         | What::Relay(_)
         | What::Call(_)
         | What::Transition(_)
+        | What::Ports(_)
         | What::Waited(_)
         | What::Trouble(_)
         | What::End {} => None,

@@ -1,8 +1,8 @@
 //! The order of steps: what cannot be done because of what was done before, or because of who is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tcpconform_model::{Call, State};
+use tcpconform_model::{Call, SocketOption, State};
 
 use super::context::Context;
 use super::tree::Node;
@@ -13,6 +13,10 @@ pub(super) struct Sockets {
     topology: Topology,
     open: Open,
     ends: BTreeMap<Endpoint, End>,
+    /// Hosts that listen.
+    listening: BTreeSet<Host>,
+    /// Hosts whose connect() finds the port itself.
+    ephemeral: BTreeSet<Host>,
     injected: bool,
     waits: bool,
 }
@@ -35,6 +39,10 @@ enum Opening {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Held {
     Open,
+    /// Made by socket(), neither connected nor listening.
+    Unused {
+        bound: bool,
+    },
     Closed,
     Process,
     Ended,
@@ -42,7 +50,15 @@ enum Held {
 
 impl Sockets {
     pub(super) fn new(topology: Topology, open: Open) -> Sockets {
-        Sockets { topology, open, ends: BTreeMap::new(), injected: false, waits: false }
+        Sockets {
+            topology,
+            open,
+            ends: BTreeMap::new(),
+            listening: BTreeSet::new(),
+            ephemeral: BTreeSet::new(),
+            injected: false,
+            waits: false,
+        }
     }
 
     /// Whether any step so far waits for something.
@@ -57,7 +73,7 @@ impl Sockets {
             StepKind::Expect { from, .. } => Some(*from),
             StepKind::Await { of, .. } => Some(*of),
             StepKind::Inject { to, .. } => Some(*to),
-            StepKind::Relay(_) | StepKind::Establish { .. } | StepKind::Wait(_) => None,
+            StepKind::Relay(_) | StepKind::Establish { .. } | StepKind::Wait(_) | StepKind::Ports { .. } => None,
         };
         self.waits |= matches!(kind, StepKind::Expect { .. } | StepKind::Await { .. } | StepKind::Poll { .. });
         if endpoint.is_some_and(|endpoint| endpoint.host == Host::B) && self.topology == Topology::Crafted {
@@ -83,6 +99,7 @@ impl Sockets {
                 }
             }
             StepKind::Relay(_) => self.relay(context, node),
+            StepKind::Ports { of, .. } => drop(self.ephemeral.insert(*of)),
             StepKind::Wait(_) => {}
         }
     }
@@ -99,6 +116,13 @@ impl Sockets {
                 "contradiction: the connection is open already, or being opened",
                 "one `establish`, before any connect() or listen(), or none",
             );
+        }
+        let host = match self.open {
+            Open::Active => Host::B,
+            Open::Passive => Host::A,
+        };
+        if self.listening.insert(host) {
+            self.end(Endpoint { connection, host }).descriptors.insert("listener".into(), Held::Open);
         }
         self.end(a).opening = Opening::Connected;
         self.end(b).opening = Opening::Connected;
@@ -144,8 +168,8 @@ impl Sockets {
 
     /// Whether the endpoint's socket is opening or open; complains once when not.
     fn opened(&mut self, context: &Context<'_, '_>, node: &Node, on: Endpoint) -> bool {
-        let end = self.end(on);
-        if end.opening != Opening::Not {
+        let end = self.ends.entry(on).or_default();
+        if end.opening != Opening::Not || self.listening.contains(&on.host) {
             return true;
         }
         end.opening = Opening::Connected;
@@ -163,7 +187,7 @@ impl Sockets {
         let first = if name.is_empty() { Some(Held::Open) } else { None };
         let held = self.end(on).descriptors.get(name).copied().or(first);
         let (message, expected) = match (held, process) {
-            (Some(Held::Open), false) | (Some(Held::Process), true) => return true,
+            (Some(Held::Open | Held::Unused { .. }), false) | (Some(Held::Process), true) => return true,
             (None, _) => (
                 format!("`{on}` has nothing named {shown}"),
                 format!("a name made before, as in `{on}: {name} = dup()`"),
@@ -174,7 +198,7 @@ impl Sockets {
             (Some(Held::Ended), _) => {
                 (format!("process {shown} of `{on}` has ended already"), "a process that runs".to_string())
             }
-            (Some(Held::Open), true) => {
+            (Some(Held::Open | Held::Unused { .. }), true) => {
                 (format!("{shown} is a descriptor, not a process"), "a child made by handover()".to_string())
             }
             (Some(Held::Process), false) => (
@@ -187,23 +211,69 @@ impl Sockets {
     }
 
     fn call(&mut self, context: &Context<'_, '_>, node: &Node, on: Endpoint, op: &Operation) {
-        if !self.fits_opening(context, node, on, op.call) {
-            return;
-        }
         let name = op.descriptor.clone().unwrap_or_default();
-        let process = matches!(op.call, OperationCall::Exit | OperationCall::Kill);
-        if !self.held(context, node, on, &name, process) {
+        let unused = matches!(self.end(on).descriptors.get(&name), Some(Held::Unused { .. }));
+        if !unused && op.call != OperationCall::Open && !self.fits_opening(context, node, on, op.call) {
             return;
         }
-        let end = self.end(on);
+        let process = matches!(op.call, OperationCall::Exit | OperationCall::Kill);
+        // accept() without a name is the listener's.
+        let of_listener = name.is_empty() && op.call == OperationCall::Socket(Call::Accept);
+        let made = op.call != OperationCall::Open && !of_listener;
+        if made && !self.held(context, node, on, &name, process) {
+            return;
+        }
+        let ephemeral = self.ephemeral.contains(&on.host);
+        let end = self.ends.entry(on).or_default();
+        if let Some(Held::Unused { bound }) = end.descriptors.get_mut(&name) {
+            let has_port = *bound || ephemeral;
+            match op.call {
+                OperationCall::Bind => *bound = true,
+                OperationCall::Socket(Call::Connect | Call::Listen { .. }) if !has_port => context.complain(
+                    node,
+                    &format!("`{name}` of `{on}` has no port yet"),
+                    &format!("`{name}.bind()` before, or for connect() a `ports` step"),
+                ),
+                OperationCall::Socket(Call::Connect) => {
+                    end.descriptors.insert(name.clone(), Held::Open);
+                    end.opening = Opening::Connected;
+                }
+                OperationCall::Socket(Call::Listen { .. }) => {
+                    end.descriptors.insert(name.clone(), Held::Open);
+                    end.opening = Opening::Listening;
+                    self.listening.insert(on.host);
+                }
+                OperationCall::Socket(Call::Close | Call::SetOption(SocketOption::ReuseAddr(_))) => {}
+                OperationCall::Socket(_)
+                | OperationCall::Open
+                | OperationCall::Handover
+                | OperationCall::Exit
+                | OperationCall::Kill
+                | OperationCall::TcpInfo => context.complain(
+                    node,
+                    &format!("`{name}` of `{on}` is neither connected nor listening"),
+                    "bind(), connect(), listen(), close() or setsockopt(SO_REUSEADDR, ...)",
+                ),
+            }
+        } else if op.call == OperationCall::Bind {
+            context.complain(node, "only a socket made by socket() is bound by hand", "`again = socket()` before");
+        }
         match op.call {
             OperationCall::Socket(Call::Close) => drop(end.descriptors.insert(name, Held::Closed)),
             OperationCall::Handover => drop(end.descriptors.insert(name, Held::Closed)),
             OperationCall::Exit | OperationCall::Kill => drop(end.descriptors.insert(name, Held::Ended)),
-            OperationCall::Socket(_) | OperationCall::TcpInfo => {}
+            OperationCall::Socket(_) | OperationCall::TcpInfo | OperationCall::Open | OperationCall::Bind => {}
         }
         if let Some(made) = &op.makes {
-            let held = if op.call == OperationCall::Handover { Held::Process } else { Held::Open };
+            let held = match op.call {
+                OperationCall::Handover => Held::Process,
+                OperationCall::Open => Held::Unused { bound: false },
+                OperationCall::Socket(_)
+                | OperationCall::Bind
+                | OperationCall::Exit
+                | OperationCall::Kill
+                | OperationCall::TcpInfo => Held::Open,
+            };
             if end.descriptors.insert(made.clone(), held).is_some() {
                 context.complain(node, &format!("`{on}` has something named `{made}` already"), "a new name");
             }
@@ -215,8 +285,8 @@ impl Sockets {
         let connects = self.open == Open::Active && on.host == Host::A
             || self.topology == Topology::TwoKernels && self.open == Open::Passive && on.host == Host::B;
         let both_connect = self.topology == Topology::TwoKernels;
-        let host_listens = self.ends.iter().any(|(e, end)| e.host == on.host && end.opening == Opening::Listening);
-        let end = self.end(on);
+        let host_listens = self.listening.contains(&on.host);
+        let end = self.ends.entry(on).or_default();
         match call {
             OperationCall::Socket(Call::Connect) => {
                 if end.opening == Opening::Listening {
@@ -255,6 +325,9 @@ impl Sockets {
                     context.complain(node, &format!("contradiction: `{on}` is the one that connects"), expected);
                 }
                 end.opening = Opening::Listening;
+                if self.listening.insert(on.host) {
+                    end.descriptors.insert("listener".into(), Held::Open);
+                }
                 true
             }
             OperationCall::Socket(Call::Accept) => {
@@ -281,6 +354,8 @@ impl Sockets {
                 | Call::Exit
                 | Call::Poll,
             )
+            | OperationCall::Open
+            | OperationCall::Bind
             | OperationCall::Handover
             | OperationCall::Exit
             | OperationCall::Kill

@@ -298,6 +298,7 @@ impl Predictions<'_, '_, '_> {
             | StepKind::Await { .. }
             | StepKind::Poll { .. }
             | StepKind::Wait(_)
+            | StepKind::Ports { .. }
             | StepKind::Relay(_) => false,
         });
         // A step that is wrong may be the one.
@@ -311,6 +312,7 @@ impl Predictions<'_, '_, '_> {
                 | StepKind::Await { .. }
                 | StepKind::Poll { .. }
                 | StepKind::Wait(_)
+                | StepKind::Ports { .. }
                 | StepKind::Relay(_) => None,
             });
             let made: Vec<String> = made.collect();
@@ -335,6 +337,7 @@ impl Predictions<'_, '_, '_> {
             | StepKind::Expect { .. }
             | StepKind::Await { .. }
             | StepKind::Wait(_)
+            | StepKind::Ports { .. }
             | StepKind::Relay(_) => false,
         });
         if !is_polled && self.context.complaints.none() {

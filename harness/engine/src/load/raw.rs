@@ -52,6 +52,7 @@ pub(super) enum RawStep {
     State(Short<RawState>),
     Poll(Short<RawPoll>),
     Wait(Text),
+    Ports(Short<RawPorts>),
     Drop(Short<RawFrames>),
     Delay(RawDelay),
     Duplicate(Short<RawDuplicate>),
@@ -100,6 +101,13 @@ pub(super) struct RawPoll {
     pub(super) events: Text,
     pub(super) on: Option<Text>,
     pub(super) within: Option<Text>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPorts {
+    pub(super) connections: Text,
+    pub(super) of: Option<Text>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -321,6 +329,7 @@ from_text! {
     RawInject { segment, to, damage }
     RawState { is, of, within }
     RawPoll { events, on, within }
+    RawPorts { connections, of }
     RawFrames { frames, from, times }
     RawDuplicate { frames, copies, from, times }
 }

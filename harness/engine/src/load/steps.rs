@@ -40,6 +40,7 @@ pub(super) fn count_steps(raw: &[RawStep]) -> usize {
             | RawStep::State(_)
             | RawStep::Poll(_)
             | RawStep::Wait(_)
+            | RawStep::Ports(_)
             | RawStep::Drop(_)
             | RawStep::Delay(_)
             | RawStep::Duplicate(_)
@@ -139,6 +140,13 @@ impl Steps<'_, '_, '_> {
                 Some(StepKind::Poll { on: on?, events: events?, within: within? })
             }
             RawStep::Wait(text) => self.context.duration(node.get("wait"), &text.0).map(StepKind::Wait),
+            RawStep::Ports(raw) => {
+                let (raw, node) = (&raw.0, node.get("ports"));
+                let range = self.context.parse(node.get("connections"), &raw.connections.0, parse_connections);
+                let of = self.endpoint(&raw.of, node, "of");
+                let (first, last) = range?;
+                Some(StepKind::Ports { of: of?.host, first, last })
+            }
             RawStep::Drop(raw) => {
                 let (raw, node) = (&raw.0, node.get("drop"));
                 self.relay(&raw.frames, &raw.from, &raw.times, node, Some(RelayAction::Drop))
@@ -262,6 +270,20 @@ pub(super) fn parse_some_poll(text: &str) -> Result<Poll, NotationError> {
     parse_poll(text)
 }
 
+/// A connection's number, or a range of them, as in `1-2`.
+fn parse_connections(text: &str) -> Result<(u8, u8), NotationError> {
+    let number = |text: &str| text.parse().ok().filter(|n| (1..=Endpoint::CONNECTIONS_MAX).contains(n));
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    match (number(first), number(last)) {
+        (Some(first), Some(last)) if first <= last => Ok((first, last)),
+        (_, _) => {
+            let expected =
+                format!("numbers of connections from 1 to {}, as in `1` or `1-2`", Endpoint::CONNECTIONS_MAX);
+            Err(whole(text, format!("`{text}` is no range of connections"), &expected))
+        }
+    }
+}
+
 fn parse_times(text: &str) -> Result<Option<u32>, NotationError> {
     match text.parse::<u64>() {
         Ok(n) if (1..=TIMES_MAX).contains(&n) => Ok(Some(n as u32)),
@@ -297,6 +319,7 @@ fn text(kind: &StepKind) -> String {
             format!("poll {}{}{}", crate::notation::print_poll(*events), by("on", *on), within(*time))
         }
         StepKind::Wait(duration) => format!("wait {duration:?}"),
+        StepKind::Ports { of, first, last } => format!("ports of {of}: {first}-{last}"),
         StepKind::Relay(rule) => {
             let (verb, how) = match &rule.action {
                 RelayAction::Drop => ("drop", String::new()),

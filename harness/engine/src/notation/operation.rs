@@ -7,7 +7,9 @@ use tcpconform_model::{Call, Poll, ShutdownHow, SocketOption};
 use super::scan::{NotationError, Scanner, unknown, wrong};
 use crate::case::{Operation, OperationCall};
 
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 19] = [
+    "socket",
+    "bind",
     "close",
     "shutdown",
     "write",
@@ -75,13 +77,14 @@ pub fn parse_operation(text: &str) -> Result<Operation, NotationError> {
     let call = arguments(&mut s, verb)?;
     s.need(')', "`)`")?;
     s.finish("the end")?;
-    let makes_one = matches!(call, OperationCall::Handover | OperationCall::Socket(Call::Dup));
+    let makes_one = matches!(call, OperationCall::Open | OperationCall::Handover | OperationCall::Socket(Call::Dup));
+    let may_make = makes_one || call == OperationCall::Socket(Call::Accept);
     if makes_one && makes.is_none() {
         let expected = format!("a name for what it makes, as in `spare = {verb}()`");
         return Err(wrong(verb_start, verb, format!("the result of `{verb}()` has no name"), expected));
     }
-    if !makes_one && makes.is_some() {
-        let expected = format!("`{verb}(...)` alone; only dup() and handover() make something");
+    if !may_make && makes.is_some() {
+        let expected = format!("`{verb}(...)` alone; only socket(), accept(), dup() and handover() make something");
         return Err(wrong(verb_start, verb, format!("`{verb}()` makes nothing that can be named"), expected));
     }
     if matches!(call, OperationCall::Exit | OperationCall::Kill) && descriptor.is_none() {
@@ -138,6 +141,8 @@ fn name(start: usize, word: &str) -> Result<String, NotationError> {
 fn arguments(s: &mut Scanner<'_>, verb: &str) -> Result<OperationCall, NotationError> {
     let socket = |call| Ok(OperationCall::Socket(call));
     match verb {
+        "socket" => Ok(OperationCall::Open),
+        "bind" => Ok(OperationCall::Bind),
         "close" => socket(Call::Close),
         "connect" => socket(Call::Connect),
         "accept" => socket(Call::Accept),
@@ -235,6 +240,8 @@ impl fmt::Display for Operation {
         }
         let call = match self.call {
             OperationCall::Socket(call) => call,
+            OperationCall::Open => return f.write_str("socket()"),
+            OperationCall::Bind => return f.write_str("bind()"),
             OperationCall::Handover => return f.write_str("handover()"),
             OperationCall::Exit => return f.write_str("exit()"),
             OperationCall::Kill => return f.write_str("kill()"),

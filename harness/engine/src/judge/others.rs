@@ -1,0 +1,68 @@
+//! What a connection notices of the others of its host, as the trace shows them.
+//!
+//! Owns who is in TIME-WAIT and who waits in the accept queue. Refuses to know the connection itself: each is judged alone.
+
+use std::collections::BTreeMap;
+
+use tcpconform_model::{Call, Neighbours, State};
+
+use crate::case::{Endpoint, OperationCall};
+use crate::trace::{CallReturn, TimerKind, Trace, What};
+
+/// The other connections of an endpoint's host.
+pub(super) struct Others {
+    by_name: BTreeMap<Endpoint, Other>,
+    listening: bool,
+    told: Neighbours,
+}
+
+#[derive(Default)]
+struct Other {
+    mini: bool,
+    open: bool,
+    accepted: bool,
+}
+
+impl Others {
+    /// Those beside `endpoint`.
+    pub(super) fn new(trace: &Trace, endpoint: Endpoint) -> Others {
+        let others = trace.header.endpoints.iter().map(|identity| identity.name);
+        let others = others.filter(|name| name.host == endpoint.host && *name != endpoint);
+        Others {
+            by_name: others.map(|name| (name, Other::default())).collect(),
+            listening: false,
+            told: Neighbours::default(),
+        }
+    }
+
+    /// Takes a record; what there is to notice, when it has changed.
+    pub(super) fn see(&mut self, what: &What) -> Option<Neighbours> {
+        match what {
+            What::Sample(sample) => {
+                let other = self.by_name.get_mut(&sample.on)?;
+                other.mini = sample.timer.is_some_and(|timer| timer.kind == TimerKind::TimeWait);
+                other.open =
+                    !matches!(sample.state, State::Closed | State::Listen | State::SynSent | State::SynReceived);
+            }
+            What::Call(call) => {
+                let succeeded = matches!(call.result, CallReturn::Value(_));
+                self.listening |= succeeded && matches!(call.op.call, OperationCall::Socket(Call::Listen { .. }));
+                let other = self.by_name.get_mut(&call.on)?;
+                other.accepted |= succeeded && call.op.call == OperationCall::Socket(Call::Accept);
+            }
+            What::Segment(_)
+            | What::Relay(_)
+            | What::Transition(_)
+            | What::Ports(_)
+            | What::Waited(_)
+            | What::Trouble(_)
+            | What::End {} => return None,
+        }
+        let count = |fits: &dyn Fn(&Other) -> bool| self.by_name.values().filter(|other| fits(other)).count() as u32;
+        let now = Neighbours {
+            time_waits: count(&|other| other.mini),
+            unaccepted: if self.listening { count(&|other| other.open && !other.accepted) } else { 0 },
+        };
+        (std::mem::replace(&mut self.told, now) != now).then_some(now)
+    }
+}
