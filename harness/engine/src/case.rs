@@ -332,6 +332,11 @@ pub enum OperationCall {
     Bind,
     /// `child = handover()`: a child process gets the descriptor and ours is closed, so the child alone holds it.
     Handover,
+    /// `server = serve(2)`: a child process gets the listener, with room for so many more descriptors (`RLIMIT_NOFILE`).
+    Serve {
+        /// How many connections it can hold.
+        room: u32,
+    },
     /// `child.exit()`: it exits by itself.
     Exit,
     /// `child.kill()`: SIGKILL.

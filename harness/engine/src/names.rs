@@ -19,8 +19,19 @@ pub(crate) struct Names {
     unused: BTreeSet<(Endpoint, String)>,
     /// Those of them that listen now.
     listening: BTreeSet<(Endpoint, String)>,
+    /// The process that has the listener.
+    server: Option<Server>,
     /// The ephemeral port range, once the case has set it.
     ports: Option<(u16, u16)>,
+}
+
+#[derive(Clone, Debug)]
+struct Server {
+    name: String,
+    /// How many connections it can hold.
+    room: usize,
+    /// Whose it holds.
+    held: BTreeSet<Endpoint>,
 }
 
 /// Whom an event concerns.
@@ -46,6 +57,12 @@ impl Names {
         if let Some(call) = self.another(named.as_ref(), op.call, in_range) {
             return own(Event::Another(call));
         }
+        let server = self.server.as_ref().filter(|server| op.descriptor.as_ref() == Some(&server.name));
+        if server.is_some_and(|server| server.held.len() >= server.room)
+            && op.call == OperationCall::Socket(Call::Accept)
+        {
+            return own(Event::AcceptWithoutDescriptor);
+        }
         let on_listener =
             op.descriptor.as_deref() == Some(LISTENER) || named.is_some_and(|name| self.listening.contains(&name));
         match op.call {
@@ -65,7 +82,11 @@ impl Names {
             }
             OperationCall::Socket(call) => own(Event::Call(call)),
             OperationCall::Exit | OperationCall::Kill => own(Event::Call(Call::Exit)),
-            OperationCall::Open | OperationCall::Bind | OperationCall::Handover | OperationCall::TcpInfo => None,
+            OperationCall::Open
+            | OperationCall::Bind
+            | OperationCall::Handover
+            | OperationCall::Serve { .. }
+            | OperationCall::TcpInfo => None,
         }
     }
 
@@ -89,6 +110,7 @@ impl Names {
             OperationCall::Socket(_)
             | OperationCall::Open
             | OperationCall::Handover
+            | OperationCall::Serve { .. }
             | OperationCall::Exit
             | OperationCall::Kill
             | OperationCall::TcpInfo => None,
@@ -99,6 +121,18 @@ impl Names {
     pub(crate) fn returned(&mut self, on: Endpoint, op: &Operation, result: CallReturn) {
         if let (OperationCall::Open, Some(made)) = (op.call, &op.makes) {
             self.unused.insert((on, made.clone()));
+        }
+        if let (OperationCall::Serve { room }, Some(made)) = (op.call, &op.makes) {
+            self.server = Some(Server { name: made.clone(), room: room as usize, held: BTreeSet::new() });
+        }
+        if let Some(server) = self.server.as_mut().filter(|server| op.descriptor.as_ref() == Some(&server.name))
+            && matches!(result, CallReturn::Value(_))
+        {
+            if op.call == OperationCall::Socket(Call::Accept) {
+                server.held.insert(on);
+            } else {
+                server.held.remove(&on);
+            }
         }
         let Some(name) = op.descriptor.clone().map(|name| (on, name)) else { return };
         let succeeded = match result {
@@ -114,6 +148,7 @@ impl Names {
             | OperationCall::Open
             | OperationCall::Bind
             | OperationCall::Handover
+            | OperationCall::Serve { .. }
             | OperationCall::Exit
             | OperationCall::Kill
             | OperationCall::TcpInfo => {}

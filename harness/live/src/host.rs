@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
+use nix::unistd::Pid;
 use tcpconform_engine::case::{Case, Endpoint, Host, IpVersion, Operation, OperationCall};
 use tcpconform_engine::play::{Seen, TargetError};
 use tcpconform_engine::trace::{EndpointIdentity, Nanos, Sample, SegmentSeen, Source, Trouble, Way, What};
@@ -21,6 +22,7 @@ use crate::sock_diag::{DiagSocket, Diagnosis};
 use crate::sockets::{LISTENER, Returned, Sockets};
 use crate::testbed::{Testbed, prefix};
 use crate::tracepoint::Watch;
+use crate::zygote::Ending;
 
 /// The name and index of the link in a host's namespace.
 const DEVICE: &str = "link0";
@@ -35,6 +37,8 @@ pub(crate) struct HostUnderTest {
     pub(crate) name: Host,
     /// In the order of their numbers.
     connections: Vec<Connection>,
+    /// The process that has the listener.
+    server: Option<(String, Pid)>,
     namespace: Arc<Namespace>,
     mtu: u32,
     testbed: Arc<Testbed>,
@@ -98,6 +102,7 @@ impl HostUnderTest {
         Ok(HostUnderTest {
             name,
             connections,
+            server: None,
             namespace,
             mtu: case.mtu,
             testbed: Arc::clone(testbed),
@@ -127,6 +132,16 @@ impl HostUnderTest {
 
     /// Makes a call in the foreground. Every connection of the host is accepted from its one listener.
     pub(crate) fn call(&mut self, on: Endpoint, op: &Operation) -> Result<Returned, TargetError> {
+        if let OperationCall::Serve { room } = op.call {
+            return self.serve(op, room);
+        }
+        if let Some((_, server)) = self.server.as_ref().filter(|(name, _)| op.descriptor.as_ref() == Some(name)) {
+            let (server, index) = (*server, self.index(on)?);
+            let accepts = op.call == OperationCall::Socket(Call::Accept);
+            let returned = self.connections[index].sockets.by_server(server, accepts)?;
+            self.connections[index].called(accepts, &returned);
+            return Ok(returned);
+        }
         let on_listener = op.call == OperationCall::Socket(Call::Accept) || op.descriptor.as_deref() == Some(LISTENER);
         let holder = self.connections.iter().position(|connection| connection.sockets.listens());
         let index = self.index(on)?;
@@ -140,6 +155,15 @@ impl HostUnderTest {
             None => self.connections[index].sockets.call(op)?,
         };
         self.connections[index].called(op.call == OperationCall::Socket(Call::Accept), &returned);
+        Ok(returned)
+    }
+
+    /// `server = serve(room)`: the listener goes to a process of its own.
+    fn serve(&mut self, op: &Operation, room: u32) -> Result<Returned, TargetError> {
+        let holder = self.connections.iter_mut().find(|connection| connection.sockets.listens());
+        let holder = holder.ok_or_else(|| failed(format!("{op}: nothing listens on {}", self.name)))?;
+        let (returned, server) = holder.sockets.serve(room)?;
+        self.server = op.makes.clone().map(|name| (name, server));
         Ok(returned)
     }
 
@@ -249,6 +273,9 @@ impl Drop for HostUnderTest {
                 let (local, remote) = connection.addresses();
                 tracepoint.forget(local, remote);
             }
+        }
+        if let Some((_, server)) = self.server.take() {
+            let _ = self.testbed.zygote.end(server, Ending::Kill);
         }
         for connection in &mut self.connections {
             connection.sockets.close_all();

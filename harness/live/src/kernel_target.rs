@@ -238,6 +238,7 @@ impl Target for KernelTarget {
             | OperationCall::Open
             | OperationCall::Bind
             | OperationCall::Handover
+            | OperationCall::Serve { .. }
             | OperationCall::Exit
             | OperationCall::Kill => Self::call_record(on, op, host.call(on, op)?, &clock),
         };

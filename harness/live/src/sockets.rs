@@ -102,6 +102,7 @@ impl Sockets {
             OperationCall::Handover => self.hand_over(op),
             OperationCall::Open => self.open_another(op),
             OperationCall::Bind => self.bind(op),
+            OperationCall::Serve { .. } => Err(failed("serve() is the host's, not a connection's")),
             OperationCall::TcpInfo => Err(failed("tcp_info is a sample, not a call")),
             OperationCall::Socket(call) => self.socket_call(op, call),
         }
@@ -327,6 +328,38 @@ impl Sockets {
             self.open.insert(name, Descriptor { socket, bound: true });
         }
         Ok(returned)
+    }
+
+    /// The listener goes to a server process, the only one that has it then.
+    pub(crate) fn serve(&mut self, room: u32) -> Result<(Returned, Pid), TargetError> {
+        let name = self.listener.take().unwrap_or_default();
+        let listener = self.open.remove(&name).ok_or_else(|| failed("serve: nothing listens"))?.socket;
+        let entered_unix_ns = realtime_ns();
+        let server = self
+            .zygote
+            .serve(listener.as_fd(), room)
+            .map_err(|errno| failed(&format!("handing the listener to a server process: {errno}")))?;
+        drop(listener);
+        let left_unix_ns = realtime_ns();
+        Ok((Returned { entered_unix_ns, left_unix_ns, result: CallReturn::Value(0), wrong_byte: None }, server))
+    }
+
+    /// The server accepts this connection, or closes it.
+    pub(crate) fn by_server(&mut self, server: Pid, accepts: bool) -> Result<Returned, TargetError> {
+        let mut port = self.remote.port().into();
+        let returned = timed(|| {
+            if accepts {
+                port = self.zygote.accept(server)?;
+            } else {
+                self.zygote.close(server, self.remote.port())?;
+            }
+            Ok(0)
+        });
+        if port == i32::from(self.remote.port()) {
+            Ok(returned)
+        } else {
+            Err(failed(&format!("the server's accept() gave the connection from port {port}, not {}", self.remote)))
+        }
     }
 
     fn hand_over(&mut self, op: &Operation) -> Result<Returned, TargetError> {

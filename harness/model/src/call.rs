@@ -131,7 +131,8 @@ pub struct Errno(pub u16);
 
 impl Errno {
     /// Each errno that a TCP socket can return, with its name.
-    pub const NAMES: [(Errno, &'static str); 18] = [
+    pub const NAMES: [(Errno, &'static str); 19] = [
+        (Errno::MFILE, "EMFILE"),
         (Errno::AGAIN, "EAGAIN"),
         (Errno::PIPE, "EPIPE"),
         (Errno::CONNRESET, "ECONNRESET"),
@@ -183,6 +184,8 @@ impl Errno {
     pub const HOSTUNREACH: Errno = Errno(113);
     /// No route to the network.
     pub const NETUNREACH: Errno = Errno(101);
+    /// The process has as many descriptors as it may have.
+    pub const MFILE: Errno = Errno(24);
     /// No memory.
     pub const NOBUFS: Errno = Errno(105);
     /// A signal came first.

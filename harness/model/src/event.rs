@@ -15,6 +15,8 @@ pub enum Event {
     Call(Call),
     /// `close()` of the listener's last descriptor.
     CloseListener,
+    /// `accept()` of a process that has as many descriptors as it may have (`RLIMIT_NOFILE`).
+    AcceptWithoutDescriptor,
     /// `connect()` of a socket without a port.
     ConnectEphemeral {
         /// Whether the ephemeral range has the endpoint's own port; all others in it are taken.

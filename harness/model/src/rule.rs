@@ -109,6 +109,7 @@ pub mod rules {
         ARRIVES_LISTEN_ACK: "arrives/listen-ack", Must, "RFC 9293 section 3.10.7.2", "an ACK in LISTEN is answered with a RST";
         ARRIVES_LISTEN_IGNORED: "arrives/listen-ignored", Must, "RFC 9293 section 3.10.7.2", "a RST, or a segment without SYN and ACK, is ignored in LISTEN";
 
+        ACCEPT_DESCRIPTOR: "accept/descriptor-limit", Linux, "Linux man page accept(2), getrlimit(2) RLIMIT_NOFILE", "accept in a process without a free descriptor fails with EMFILE, and the connection stays queued";
         ACCEPT_QUEUE_SYN: "listen/queue-full-syn", Linux, "Linux tcp_conn_request(), man page listen(2)", "with a full accept queue a SYN is dropped", departs "RFC 9293 section 3.10.7.2";
 
         // Section 3.10.7.3: SYN-SENT.

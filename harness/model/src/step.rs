@@ -6,10 +6,10 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::call::CallResult;
+use crate::call::{CallResult, Errno};
 use crate::event::{Event, Timeout, Transition};
 use crate::profile::Profile;
-use crate::rule::RuleRef;
+use crate::rule::{RuleRef, rules};
 use crate::segment::Segment;
 use crate::state::State;
 use crate::tcb::{EmissionKind, Tcb, User};
@@ -26,6 +26,10 @@ pub fn step(tcb: &Tcb, event: &Event, at: Span, profile: &Profile) -> Vec<Transi
     let done = match event {
         Event::Call(call) => calls::call(work, *call),
         Event::CloseListener => calls::close_listener(work),
+        Event::AcceptWithoutDescriptor => {
+            work.fired(&rules::ACCEPT_DESCRIPTOR);
+            vec![work.returns(CallResult::Error(Errno::MFILE))]
+        }
         Event::ConnectEphemeral { in_range } => vec![calls::connect_ephemeral(work, *in_range)],
         Event::Another(call) => another::call(work, *call),
         Event::Neighbours(neighbours) => {

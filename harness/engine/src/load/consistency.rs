@@ -15,6 +15,8 @@ pub(super) struct Sockets {
     ends: BTreeMap<Endpoint, End>,
     /// Hosts that listen.
     listening: BTreeSet<Host>,
+    /// Processes that have a host's listener.
+    servers: BTreeSet<(Host, String)>,
     /// Hosts whose connect() finds the port itself.
     ephemeral: BTreeSet<Host>,
     injected: bool,
@@ -55,6 +57,7 @@ impl Sockets {
             open,
             ends: BTreeMap::new(),
             listening: BTreeSet::new(),
+            servers: BTreeSet::new(),
             ephemeral: BTreeSet::new(),
             injected: false,
             waits: false,
@@ -212,6 +215,25 @@ impl Sockets {
 
     fn call(&mut self, context: &Context<'_, '_>, node: &Node, on: Endpoint, op: &Operation) {
         let name = op.descriptor.clone().unwrap_or_default();
+        if let OperationCall::Serve { .. } = op.call {
+            if self.listening.contains(&on.host) && op.descriptor.is_none() {
+                self.servers.extend(op.makes.clone().map(|made| (on.host, made)));
+                for end in self.ends.values_mut() {
+                    end.descriptors.remove("listener");
+                }
+            } else {
+                context.complain(node, "serve() hands over the listener, and there is none", "listen() before");
+            }
+            return;
+        }
+        if self.servers.contains(&(on.host, name.clone())) {
+            if !matches!(op.call, OperationCall::Socket(Call::Accept | Call::Close)) {
+                let expected = format!("{name}.accept() or {name}.close()");
+                context.complain(node, &format!("`{name}` of `{on}` is a server process"), &expected);
+            }
+            self.ends.entry(on).or_default().opening = Opening::Listening;
+            return;
+        }
         let unused = matches!(self.end(on).descriptors.get(&name), Some(Held::Unused { .. }));
         if !unused && op.call != OperationCall::Open && !self.fits_opening(context, node, on, op.call) {
             return;
@@ -247,6 +269,7 @@ impl Sockets {
                 OperationCall::Socket(_)
                 | OperationCall::Open
                 | OperationCall::Handover
+                | OperationCall::Serve { .. }
                 | OperationCall::Exit
                 | OperationCall::Kill
                 | OperationCall::TcpInfo => context.complain(
@@ -262,11 +285,15 @@ impl Sockets {
             OperationCall::Socket(Call::Close) => drop(end.descriptors.insert(name, Held::Closed)),
             OperationCall::Handover => drop(end.descriptors.insert(name, Held::Closed)),
             OperationCall::Exit | OperationCall::Kill => drop(end.descriptors.insert(name, Held::Ended)),
-            OperationCall::Socket(_) | OperationCall::TcpInfo | OperationCall::Open | OperationCall::Bind => {}
+            OperationCall::Socket(_)
+            | OperationCall::TcpInfo
+            | OperationCall::Open
+            | OperationCall::Bind
+            | OperationCall::Serve { .. } => {}
         }
         if let Some(made) = &op.makes {
             let held = match op.call {
-                OperationCall::Handover => Held::Process,
+                OperationCall::Handover | OperationCall::Serve { .. } => Held::Process,
                 OperationCall::Open => Held::Unused { bound: false },
                 OperationCall::Socket(_)
                 | OperationCall::Bind
@@ -357,6 +384,7 @@ impl Sockets {
             | OperationCall::Open
             | OperationCall::Bind
             | OperationCall::Handover
+            | OperationCall::Serve { .. }
             | OperationCall::Exit
             | OperationCall::Kill
             | OperationCall::TcpInfo => self.opened(context, node, on),

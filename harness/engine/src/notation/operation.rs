@@ -7,7 +7,8 @@ use tcpconform_model::{Call, Poll, ShutdownHow, SocketOption};
 use super::scan::{NotationError, Scanner, unknown, wrong};
 use crate::case::{Operation, OperationCall};
 
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 20] = [
+    "serve",
     "socket",
     "bind",
     "close",
@@ -33,6 +34,8 @@ const HOWS: [(&str, ShutdownHow); 3] =
 /// The most bytes that one call offers or asks for.
 const LEN_MAX: u64 = 100_000_000;
 const BACKLOG_MAX: u64 = 65_535;
+/// The most descriptors of a server process.
+const ROOM_MAX: u64 = 1000;
 
 /// Each socket option by name, with the value that stands in a `getsockopt`, where it is not used.
 const OPTIONS: [(&str, SocketOption); 14] = [
@@ -77,14 +80,18 @@ pub fn parse_operation(text: &str) -> Result<Operation, NotationError> {
     let call = arguments(&mut s, verb)?;
     s.need(')', "`)`")?;
     s.finish("the end")?;
-    let makes_one = matches!(call, OperationCall::Open | OperationCall::Handover | OperationCall::Socket(Call::Dup));
+    let makes_one = matches!(
+        call,
+        OperationCall::Open | OperationCall::Handover | OperationCall::Serve { .. } | OperationCall::Socket(Call::Dup)
+    );
     let may_make = makes_one || call == OperationCall::Socket(Call::Accept);
     if makes_one && makes.is_none() {
         let expected = format!("a name for what it makes, as in `spare = {verb}()`");
         return Err(wrong(verb_start, verb, format!("the result of `{verb}()` has no name"), expected));
     }
     if !may_make && makes.is_some() {
-        let expected = format!("`{verb}(...)` alone; only socket(), accept(), dup() and handover() make something");
+        let expected =
+            format!("`{verb}(...)` alone; only socket(), accept(), dup(), handover() and serve() make something");
         return Err(wrong(verb_start, verb, format!("`{verb}()` makes nothing that can be named"), expected));
     }
     if matches!(call, OperationCall::Exit | OperationCall::Kill) && descriptor.is_none() {
@@ -149,6 +156,7 @@ fn arguments(s: &mut Scanner<'_>, verb: &str) -> Result<OperationCall, NotationE
         "poll" => socket(Call::Poll),
         "dup" => socket(Call::Dup),
         "handover" => Ok(OperationCall::Handover),
+        "serve" => Ok(OperationCall::Serve { room: s.number(1, ROOM_MAX, "how many connections it can hold")? as u32 }),
         "exit" => Ok(OperationCall::Exit),
         "kill" => Ok(OperationCall::Kill),
         "tcp_info" => Ok(OperationCall::TcpInfo),
@@ -243,6 +251,7 @@ impl fmt::Display for Operation {
             OperationCall::Open => return f.write_str("socket()"),
             OperationCall::Bind => return f.write_str("bind()"),
             OperationCall::Handover => return f.write_str("handover()"),
+            OperationCall::Serve { room } => return write!(f, "serve({room})"),
             OperationCall::Exit => return f.write_str("exit()"),
             OperationCall::Kill => return f.write_str("kill()"),
             OperationCall::TcpInfo => return f.write_str("tcp_info()"),
