@@ -52,7 +52,10 @@ fn describe(case: &Case, out: &mut dyn Write) -> io::Result<()> {
         IpVersion::Ipv6 => "IPv6",
     };
     line("topology", &format!("{topology}, {ip}"))?;
-    let sysctls: Vec<String> = case.sysctls.iter().map(|(name, value)| format!("net.ipv4.{name} = {value}")).collect();
+    let demanded = case.sysctls.iter().map(|(name, value)| format!("net.ipv4.{name} = {value}"));
+    let optional = case.optional_sysctls.iter();
+    let optional = optional.map(|(name, value)| format!("net.ipv4.{name} = {value} where the kernel has it"));
+    let sysctls: Vec<String> = demanded.chain(optional).collect();
     line("sysctls", &sysctls.join(", "))?;
     writeln!(out, "\nSteps:\n")?;
     let width = case.steps.iter().map(|step| step.text.chars().count()).max().unwrap_or(0).min(76);

@@ -40,6 +40,8 @@ pub struct Case {
     pub peer: PeerOptions,
     /// Sysctls below `net.ipv4` to write in the namespace of each endpoint under test.
     pub sysctls: BTreeMap<String, String>,
+    /// The same, written only where the kernel has them.
+    pub optional_sysctls: BTreeMap<String, String>,
     /// MTU of the links, bytes.
     pub mtu: u32,
     /// The steps.

@@ -92,6 +92,8 @@ bad! { names_and_ranges:
     "sysctl far from any" => with("sysctls: {vm_swappiness: 5}\n", GOOD_STEPS),
     "sysctl out of range" => with("sysctls: {tcp_orphan_retries: 256}\n", GOOD_STEPS),
     "sysctl of another type" => with("sysctls: {tcp_rmem: 4096 x}\n", GOOD_STEPS),
+    "optional sysctl demanded too" => with("sysctls: {tcp_sack: 1}\noptional-sysctls: {tcp_sack: 1}\n", GOOD_STEPS),
+    "optional sysctl that is none" => with("optional-sysctls: {tcp_tw_recyle: 1}\n", GOOD_STEPS),
     "sysctl of the whole kernel" => with("sysctls: {tcp_max_orphans: 0}\n", GOOD_STEPS),
     "unknown state" => case("  - establish\n  - state: FIN_WAIT_2\n"),
     "state in lower case" => case("  - establish\n  - state: {is: closed, within: 2s}\n"),

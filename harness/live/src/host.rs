@@ -60,7 +60,7 @@ impl HostUnderTest {
         remote: SocketAddr,
     ) -> Result<HostUnderTest, TargetError> {
         let namespace = Namespace::new().map_err(refused)?;
-        let sysctls = testbed.sysctls.set_up(&namespace, &case.sysctls).map_err(refused)?;
+        let sysctls = testbed.sysctls.set_up(&namespace, case).map_err(refused)?;
         let (own, other) = (mac(name), mac(name.other()));
         let near = VethEnd { namespace: &namespace, name: DEVICE, index: DEVICE_INDEX, mac: own };
         let far_name = format!("t{tester_link}");

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use tcpconform_engine::case::Case;
 use tcpconform_netns::{Namespace, NetnsError};
 
 /// Names below `net.ipv4` whose values the header of a trace holds; those that a kernel lacks are left out.
@@ -82,14 +83,16 @@ impl Sysctls {
         Ok(Sysctls { pins, values: values.into_iter().map(|(name, value)| (short(&name), value)).collect() })
     }
 
-    /// Writes the pins and the case's own sysctls, names below `net.ipv4`; returns what a trace's header records.
-    pub(crate) fn set_up(
-        &self,
-        namespace: &Namespace,
-        own: &BTreeMap<String, String>,
-    ) -> Result<BTreeMap<String, String>, NetnsError> {
+    /// Writes the pins and the case's own sysctls, the optional ones where the kernel has them; returns what a trace's header
+    /// records.
+    pub(crate) fn set_up(&self, namespace: &Namespace, case: &Case) -> Result<BTreeMap<String, String>, NetnsError> {
         let mut to_write = self.pins.clone();
-        to_write.extend(own.iter().map(|(name, value)| (full(name), value.clone())));
+        to_write.extend(case.sysctls.iter().map(|(name, value)| (full(name), value.clone())));
+        let mut optional: BTreeMap<String, String> =
+            case.optional_sysctls.iter().map(|(name, value)| (full(name), value.clone())).collect();
+        let there = namespace.read_sysctls(optional.keys().map(String::as_str))?;
+        optional.retain(|name, _| there.contains_key(name));
+        to_write.extend(optional);
         let written = namespace.write_sysctls(&to_write)?;
         let mut values = self.values.clone();
         values.extend(written.into_iter().map(|(name, value)| (short(&name), value)));

@@ -20,6 +20,8 @@ pub(super) struct RawCase {
     pub(super) variants: Pairs<RawAxis>,
     #[serde(default)]
     pub(super) sysctls: Pairs<Text>,
+    #[serde(default, rename = "optional-sysctls")]
+    pub(super) optional_sysctls: Pairs<Text>,
     pub(super) peer: Option<RawPeer>,
     pub(super) mtu: Option<Text>,
     pub(super) steps: Vec<RawStep>,

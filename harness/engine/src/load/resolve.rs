@@ -9,7 +9,7 @@ use super::consistency::Sockets;
 use super::context::{Choice, Complaints, Context};
 use super::ledger::check_claim_id;
 use super::predictions::{Predictions, count_predicted};
-use super::raw::{RawCase, Text};
+use super::raw::{Pairs, RawCase, Text};
 use super::steps::{Steps, count_steps};
 use super::tree::Node;
 use super::{context, sysctl};
@@ -73,6 +73,7 @@ pub(super) fn resolve(id: &str, raw: &RawCase, tree: &Node, complaints: &mut Com
             open: if chosen(&choices, "passive") { Open::Passive } else { Open::Active },
             peer: PeerOptions { mss: None, wscale: None, sack: false, timestamps: false, wnd: 0 },
             sysctls: BTreeMap::new(),
+            optional_sysctls: BTreeMap::new(),
             mtu,
             steps: Vec::new(),
         };
@@ -88,7 +89,12 @@ pub(super) fn resolve(id: &str, raw: &RawCase, tree: &Node, complaints: &mut Com
 
 fn variant(mut case: Case, raw: &RawCase, tree: &Node, context: &Context<'_, '_>, axes: &[Axis]) -> Case {
     case.peer = peer(raw, tree, context, &case);
-    case.sysctls = sysctls(raw, tree, context);
+    case.sysctls = sysctls(&raw.sysctls, tree.get("sysctls"), context);
+    case.optional_sysctls = sysctls(&raw.optional_sysctls, tree.get("optional-sysctls"), context);
+    for name in case.optional_sysctls.keys().filter(|name| case.sysctls.contains_key(*name)) {
+        let at = tree.get("optional-sysctls").entry(name).map_or(tree, |(key, _)| key);
+        context.complain(at, &format!("`{name}` is among the `sysctls` too"), "either demanded or optional");
+    }
     if case.topology == Topology::TwoKernels {
         // A kernel endpoint offers what its sysctls say, as the crafted peer does by its options.
         for (value, name) in [("no-ts", "tcp_timestamps"), ("no-sack", "tcp_sack")] {
@@ -127,6 +133,7 @@ fn sizes_fit(raw: &RawCase, tree: &Node, complaints: &Complaints<'_>) -> bool {
         ("claims", raw.claims.0.iter().map(|(_, claim)| count_predicted(&claim.predicts)).sum(), PREDICTED_MAX),
         ("cites", raw.cites.len(), LIST_MAX),
         ("sysctls", raw.sysctls.0.len(), LIST_MAX),
+        ("optional-sysctls", raw.optional_sysctls.0.len(), LIST_MAX),
         ("variants", raw.variants.0.len(), LIST_MAX),
         ("steps", count_steps(&raw.steps), STEPS_MAX),
     ];
@@ -224,10 +231,9 @@ fn peer(raw: &RawCase, tree: &Node, context: &Context<'_, '_>, case: &Case) -> P
     peer
 }
 
-fn sysctls(raw: &RawCase, tree: &Node, context: &Context<'_, '_>) -> BTreeMap<String, String> {
-    let node = tree.get("sysctls");
+fn sysctls(raw: &Pairs<Text>, node: &Node, context: &Context<'_, '_>) -> BTreeMap<String, String> {
     let mut sysctls = BTreeMap::new();
-    for (name, value) in &raw.sysctls.0 {
+    for (name, value) in &raw.0 {
         let Some((key, value_node)) = node.entry(name) else { continue };
         let Some(kind) = sysctl::find(name) else {
             context.complain(key, &format!("unknown sysctl `{name}`"), &sysctl::expected(name));

@@ -1,6 +1,7 @@
 //! The sysctls below `net.ipv4` that a case may set, with the values that the kernel takes.
 //!
-//! From Documentation/networking/ip-sysctl.rst and the `extra1`/`extra2` limits of net/ipv4/sysctl_net_ipv4.c.
+//! From Documentation/networking/ip-sysctl.rst and the `extra1`/`extra2` limits of net/ipv4/sysctl_net_ipv4.c; some are in older
+//! or newer kernels only.
 
 use crate::diagnostic::nearest;
 
@@ -27,7 +28,7 @@ const SWITCH: Kind = Number(0, 1);
 /// Seconds that the kernel keeps in jiffies: at HZ 1000 more would overflow.
 const SECONDS: Kind = Number(0, i32::MAX as i64 / 1000);
 
-const TABLE: [(&str, Kind); 94] = [
+const TABLE: [(&str, Kind); 95] = [
     ("ip_local_port_range", Numbers(2)),
     ("tcp_abort_on_overflow", U8),
     ("tcp_adv_win_scale", Number(-31, 31)),
@@ -117,6 +118,7 @@ const TABLE: [(&str, Kind); 94] = [
     ("tcp_timestamps", Number(0, 2)),
     ("tcp_tso_rtt_log", U8),
     ("tcp_tso_win_divisor", U8),
+    ("tcp_tw_recycle", SWITCH),
     ("tcp_tw_reuse", Number(0, 2)),
     ("tcp_tw_reuse_delay", Number(1, 60_000)),
     ("tcp_window_scaling", U8),
