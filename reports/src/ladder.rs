@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use tcpconform_engine::case::{Endpoint, Host, Topology};
-use tcpconform_engine::notation::{Bases, display_segment};
+use tcpconform_engine::notation::{Bases, display_segment, icmp_text};
 use tcpconform_engine::trace::{Fate, Nanos, Record, Trace, Way, What};
 use tcpconform_engine::wire;
 use tcpconform_model::{Flags, Seq, State};
@@ -20,7 +20,7 @@ const AT_ONCE: Nanos = 1_000_000;
 pub fn ladder(trace: &Trace) -> String {
     let right = match trace.header.topology {
         Topology::Crafted => "crafted peer",
-        Topology::TwoKernels => "b",
+        Topology::TwoKernels | Topology::Routed => "b",
     };
     let mut ladder = Ladder {
         out: format!("step        time  {:<gap$}{right}\n", "a", gap = WIDTH - right.chars().count()),
@@ -44,6 +44,7 @@ fn is_contradicted(record: &Record, later: &[Record]) -> bool {
     let lives_on = |later: &Record| match &later.what {
         What::Sample(sample) => sample.on == transition.on && sample.state != State::Closed,
         What::Segment(_)
+        | What::Icmp(_)
         | What::Relay(_)
         | What::Call(_)
         | What::Transition(_)
@@ -74,7 +75,9 @@ impl Ladder {
                     Way::Out => seen.on,
                     Way::In => seen.on.other(),
                 };
-                let passed = |(at, packet): &(Nanos, Vec<u8>)| record.at - at < AT_ONCE && *packet == seen.packet;
+                let passed = |(at, packet): &(Nanos, Vec<u8>)| {
+                    record.at - at < AT_ONCE && wire::same_but_for_hops(packet, &seen.packet)
+                };
                 match seen.way {
                     Way::Out => self.emitted.push((record.at, seen.packet.clone())),
                     Way::In => {
@@ -89,6 +92,15 @@ impl Ladder {
                 let arrow = match from.host {
                     Host::A => format!("{text} {dashes}>"),
                     Host::B => format!("<{dashes} {text}"),
+                };
+                self.line(record, &arrow);
+            }
+            What::Icmp(error) => {
+                let base = self.bases.get(&error.on).copied().unwrap_or_default();
+                let text = icmp_text(&error.packet, Bases { seq: base, ack: Seq(0) });
+                let arrow = match error.on.host {
+                    Host::A => format!("<- icmp {text}"),
+                    Host::B => format!("{:>WIDTH$}", format!("icmp {text} ->")),
                 };
                 self.line(record, &arrow);
             }

@@ -55,6 +55,7 @@ fn waits(step: &StepKind) -> Duration {
         StepKind::Establish { .. }
         | StepKind::Call { .. }
         | StepKind::Inject { .. }
+        | StepKind::Icmp { .. }
         | StepKind::Expect { .. }
         | StepKind::Await { .. }
         | StepKind::Poll { .. }

@@ -46,6 +46,7 @@ fn describe(case: &Case, out: &mut dyn Write) -> io::Result<()> {
     let topology = match case.topology {
         Topology::Crafted => "one kernel, crafted peer",
         Topology::TwoKernels => "two kernels, relay between them",
+        Topology::Routed => "two kernels, relay and router between them",
     };
     let ip = match case.ip {
         IpVersion::Ipv4 => "IPv4",

@@ -8,9 +8,9 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tcpconform_model::{Call, Poll, State};
+use tcpconform_model::{Call, IcmpKind, Poll, State};
 
-use crate::notation::{Pattern, SegmentText};
+use crate::notation::{Expression, Pattern, SegmentText};
 use crate::prediction::Prediction;
 
 /// One variant of a case, ready to play.
@@ -62,7 +62,7 @@ impl Case {
     pub fn endpoints(&self) -> impl Iterator<Item = Endpoint> {
         let hosts = match self.topology {
             Topology::Crafted => &[Host::A][..],
-            Topology::TwoKernels => &[Host::A, Host::B],
+            Topology::TwoKernels | Topology::Routed => &[Host::A, Host::B],
         };
         (1..=self.connections).flat_map(move |connection| hosts.iter().map(move |&host| Endpoint { connection, host }))
     }
@@ -83,7 +83,7 @@ impl Case {
     }
 }
 
-/// The two topologies.
+/// The topologies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Topology {
@@ -91,6 +91,18 @@ pub enum Topology {
     Crafted,
     /// Two kernel endpoints, `a` and `b`; every frame crosses our relay.
     TwoKernels,
+    /// The same with a third kernel between them, a router, behind our relay.
+    Routed,
+}
+
+impl Topology {
+    /// Whether a kernel sits at either end.
+    pub const fn has_two_kernels(self) -> bool {
+        match self {
+            Topology::Crafted => false,
+            Topology::TwoKernels | Topology::Routed => true,
+        }
+    }
 }
 
 /// IP version of the connection.
@@ -253,6 +265,13 @@ pub enum StepKind {
         /// What.
         injection: Injection,
     },
+    /// An ICMP error arrives, about a segment of the kernel.
+    Icmp {
+        /// To whom.
+        to: Endpoint,
+        /// What it says.
+        error: IcmpInjection,
+    },
     /// Wait until an endpoint emits a segment that fits.
     Expect {
         /// Whose segment.
@@ -302,6 +321,7 @@ impl StepKind {
             StepKind::Establish { connection } => Some(*connection),
             StepKind::Call { on: endpoint, .. }
             | StepKind::Inject { to: endpoint, .. }
+            | StepKind::Icmp { to: endpoint, .. }
             | StepKind::Expect { from: endpoint, .. }
             | StepKind::Await { of: endpoint, .. }
             | StepKind::Poll { on: endpoint, .. }
@@ -345,6 +365,17 @@ pub enum OperationCall {
     Kill,
     /// `tcp_info()`: TCP_INFO is read and recorded as a sample.
     TcpInfo,
+    /// `crash()`: the whole host goes, without a word.
+    Crash,
+    /// `reboot()`: the whole host goes, without a word, and is back at once with nothing in its memory; also after a crash.
+    Reboot,
+}
+
+impl OperationCall {
+    /// Whether it is done to the host, with all its connections.
+    pub const fn is_of_host(self) -> bool {
+        matches!(self, OperationCall::Crash | OperationCall::Reboot)
+    }
 }
 
 /// A segment to inject.
@@ -354,6 +385,15 @@ pub struct Injection {
     pub segment: SegmentText,
     /// Deliberate damage below the level of the notation, applied in order.
     pub damage: Vec<Damage>,
+}
+
+/// An ICMP error to inject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IcmpInjection {
+    /// What it says.
+    pub kind: IcmpKind,
+    /// The sequence number that it quotes, relative to the kernel's; `None` is that of the kernel's latest segment.
+    pub seq: Option<Expression>,
 }
 
 /// What is broken in an injected packet on purpose.

@@ -22,6 +22,7 @@ use crate::trace::{EndpointIdentity, Header, Nanos, TargetKind, Time, Trace, Way
 use crate::wire;
 
 use frontier::{Failure, Frontier};
+pub(crate) use items::icmp_event;
 use items::items;
 use predictions::predictions;
 
@@ -79,7 +80,7 @@ fn follow(trace: &Trace, endpoint: &EndpointIdentity, fired: &mut BTreeSet<&'sta
     outcome
 }
 
-/// Segments that leave with something wrong below the model's level: checksum, reserved bits, hop limit.
+/// Segments that leave with something wrong below the model's level: checksum, reserved bits.
 fn damaged_output(trace: &Trace, endpoint: &EndpointIdentity) -> Option<Finding> {
     trace.records.iter().enumerate().find_map(|(record, seen)| {
         let What::Segment(segment) = &seen.what else { return None };
@@ -92,7 +93,6 @@ fn damaged_output(trace: &Trace, endpoint: &EndpointIdentity) -> Option<Finding>
             Ok(packet) if packet.reserved != 0 => {
                 (&rules::SEGMENT_RESERVED, "reserved bits 0", format!("reserved bits {:#x}", packet.reserved))
             }
-            Ok(packet) if packet.ttl != 64 => (&rules::SEGMENT_HOP_LIMIT, "64", packet.ttl.to_string()),
             Ok(_) => return None,
         };
         let deviation = deviation::Deviation {
@@ -139,6 +139,7 @@ fn incomplete(trace: &Trace) -> Option<String> {
                 ));
             }
             What::Segment(_)
+            | What::Icmp(_)
             | What::Relay(_)
             | What::Call(_)
             | What::Sample(_)

@@ -3,7 +3,7 @@
 //! Owns a virtual clock and one model connection per endpoint. Refuses to know privileges: nothing leaves the process. Where the
 //! model leaves a choice it takes the first; a timer fires in the middle of its window.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tcpconform_model::{
@@ -12,14 +12,15 @@ use tcpconform_model::{
 };
 
 use crate::case::{Case, Endpoint, Host, IpVersion, Operation, OperationCall, RelayRule, Topology};
+use crate::judge::icmp_event;
 use crate::names::{Names, Scope};
 use crate::play::{Seen, Target, TargetError, play};
 use crate::relay::Middle;
 use crate::trace::{
-    CallReturn, CallSeen, EndpointIdentity, Nanos, RelayAct, Sample, SegmentSeen, Source, TargetIdentity, TargetKind,
-    Time, TimerKind, TimerSample, Trace, Transition as Change, Way, What,
+    CallReturn, CallSeen, EndpointIdentity, IcmpSeen, Nanos, RelayAct, Sample, SegmentSeen, Source, TargetIdentity,
+    TargetKind, Time, TimerKind, TimerSample, Trace, Transition as Change, Way, What,
 };
-use crate::wire;
+use crate::wire::{self, Forwarded, WireError};
 
 /// How long a segment takes over a link.
 const LINK_NS: Nanos = 20_000;
@@ -27,6 +28,10 @@ const LINK_NS: Nanos = 20_000;
 const ANSWER_NS: Nanos = 3_000;
 /// How long a call takes.
 const CALL_NS: Nanos = 2_000;
+/// The router's number in the network.
+const ROUTER: u8 = 3;
+/// How far a host's initial sequence numbers have gone on when it is back from a reboot.
+const REBOOTED_ISS: u32 = 500_000_000;
 /// More emissions than this at one moment are a fault of the model.
 const BURST: usize = 1_000;
 
@@ -43,6 +48,10 @@ pub struct ModelTarget {
     identities: Vec<EndpointIdentity>,
     middle: Option<Middle>,
     names: BTreeMap<Host, Names>,
+    /// The router's address, where there is one.
+    router: Option<IpAddr>,
+    /// Hosts that have crashed, and are not back.
+    crashed: BTreeSet<Host>,
     /// Packets on their way: when, to whom.
     flying: Vec<(Nanos, Endpoint, Vec<u8>)>,
     seen: std::collections::VecDeque<Seen>,
@@ -71,11 +80,7 @@ impl ModelTarget {
                 Host::A => (1, 20_000),
                 Host::B => (2, 40_000),
             };
-            let ip: IpAddr = match case.ip {
-                IpVersion::Ipv4 => Ipv4Addr::new(192, 0, 2, host).into(),
-                IpVersion::Ipv6 => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(host)).into(),
-            };
-            SocketAddr::new(ip, port + case.port_offset(name))
+            SocketAddr::new(host_address(case.ip, host), port + case.port_offset(name))
         };
         let mut sysctls: BTreeMap<String, String> = [("tcp_syn_linear_timeouts", "4"), ("tcp_pingpong_thresh", "1")]
             .map(|(name, value)| (name.to_string(), value.to_string()))
@@ -106,13 +111,17 @@ impl ModelTarget {
                 lingering: None,
             })
             .collect();
-        let middle = (case.topology == Topology::TwoKernels).then(|| Middle::new(&identities));
+        let middle = case.topology.has_two_kernels().then(|| Middle::new(&identities));
+        let router = (case.topology == Topology::Routed).then(|| host_address(case.ip, ROUTER));
+        let crashed = BTreeSet::new();
         ModelTarget {
             now: 0,
             stacks,
             identities,
             middle,
             names: BTreeMap::new(),
+            router,
+            crashed,
             flying: Vec::new(),
             seen: Default::default(),
         }
@@ -189,7 +198,13 @@ impl ModelTarget {
             self.seen.push_back(Seen { at, what: What::Relay(RelayAct { from, emitted_at: at, act }) });
         }
         for delivery in treatment.deliver {
-            self.flying.push((delivery.at + LINK_NS, from.other(), delivery.packet));
+            let at = delivery.at + LINK_NS;
+            let routed = self.router.map(|router| wire::forward(delivery.packet.clone(), router));
+            self.flying.push(match routed {
+                None => (at, from.other(), delivery.packet),
+                Some(Forwarded::On(packet)) => (at, from.other(), packet),
+                Some(Forwarded::Died(error)) => (at, from, error),
+            });
         }
     }
 
@@ -221,16 +236,36 @@ impl ModelTarget {
     }
 
     fn arrive(&mut self, to: Endpoint, packet: Vec<u8>) -> Result<(), TargetError> {
-        let event = match wire::parse(&packet) {
-            Ok(parsed) if parsed.checksum_ok => Event::SegmentArrives(parsed.segment),
-            Ok(_) | Err(_) => Event::DamagedSegmentArrives,
+        if self.crashed.contains(&to.host) {
+            return Ok(());
+        }
+        let (event, what) = match wire::parse(&packet) {
+            Err(WireError::Protocol(_)) => (icmp_event(&packet), What::Icmp(IcmpSeen { on: to, packet })),
+            parsed => {
+                let event = match parsed {
+                    Ok(parsed) if parsed.checksum_ok => Event::SegmentArrives(parsed.segment),
+                    Ok(_) | Err(_) => Event::DamagedSegmentArrives,
+                };
+                (event, What::Segment(SegmentSeen { on: to, way: Way::In, packet }))
+            }
         };
-        let what = What::Segment(SegmentSeen { on: to, way: Way::In, packet });
         self.seen.push_back(Seen { at: self.now, what });
         self.now += ANSWER_NS;
         self.happen(to, &event)?;
         self.end_lingering(to);
         Ok(())
+    }
+
+    /// A host that has forgotten everything is gone, or starts anew; what is on its way to it arrives if it is back.
+    fn host_goes(&mut self, host: Host, call: OperationCall) {
+        for stack in self.stacks.iter_mut().filter(|stack| stack.name.host == host) {
+            (stack.iss, stack.sent, stack.lingering) = (stack.iss + REBOOTED_ISS, 0, None);
+        }
+        if call == OperationCall::Crash {
+            self.crashed.insert(host);
+        } else {
+            self.crashed.remove(&host);
+        }
     }
 
     fn end_lingering(&mut self, name: Endpoint) {
@@ -242,6 +277,13 @@ impl ModelTarget {
             let call = CallSeen { on: name, op, left, result: CallReturn::Value(0), wrong_byte: None };
             self.seen.push_back(Seen { at: entered, what: What::Call(call) });
         }
+    }
+}
+
+fn host_address(ip: IpVersion, host: u8) -> IpAddr {
+    match ip {
+        IpVersion::Ipv4 => Ipv4Addr::new(192, 0, 2, host).into(),
+        IpVersion::Ipv6 => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, host.into()).into(),
     }
 }
 
@@ -308,6 +350,9 @@ impl Target for ModelTarget {
             }
             None => None,
         };
+        if op.call.is_of_host() {
+            self.host_goes(on.host, op.call);
+        }
         let returned = result.map_or(CallReturn::Value(0), CallReturn::from);
         self.names.entry(on.host).or_default().returned(on, op, returned);
         let lingers = self.stack(on).tcb.user.closing_until.is_some();

@@ -39,7 +39,7 @@ struct Server {
 pub(crate) enum Scope {
     /// The endpoint's own connection.
     Connection,
-    /// All connections of the host: it is about their listener.
+    /// All connections of the host: it is about their listener, or the host itself.
     Host,
 }
 
@@ -82,6 +82,7 @@ impl Names {
             }
             OperationCall::Socket(call) => own(Event::Call(call)),
             OperationCall::Exit | OperationCall::Kill => own(Event::Call(Call::Exit)),
+            OperationCall::Crash | OperationCall::Reboot => Some((Event::HostDies, Scope::Host)),
             OperationCall::Open
             | OperationCall::Bind
             | OperationCall::Handover
@@ -113,12 +114,17 @@ impl Names {
             | OperationCall::Serve { .. }
             | OperationCall::Exit
             | OperationCall::Kill
+            | OperationCall::Crash
+            | OperationCall::Reboot
             | OperationCall::TcpInfo => None,
         }
     }
 
     /// Takes note of what a call has made of a name.
     pub(crate) fn returned(&mut self, on: Endpoint, op: &Operation, result: CallReturn) {
+        if op.call.is_of_host() {
+            *self = Names::default();
+        }
         if let (OperationCall::Open, Some(made)) = (op.call, &op.makes) {
             self.unused.insert((on, made.clone()));
         }
@@ -151,6 +157,8 @@ impl Names {
             | OperationCall::Serve { .. }
             | OperationCall::Exit
             | OperationCall::Kill
+            | OperationCall::Crash
+            | OperationCall::Reboot
             | OperationCall::TcpInfo => {}
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Owns the grammar, both ways: parsing (with the offset of an error) and printing. Refuses to know YAML and traces.
 
+mod icmp;
 mod operation;
 mod print;
 mod resolve;
@@ -11,12 +12,13 @@ mod text;
 
 use tcpconform_model::Flags;
 
+pub use icmp::{icmp_text, parse_icmp_kind};
 pub use operation::{parse_operation, parse_poll, print_poll};
 pub use print::display_segment;
 pub use resolve::{Bases, Clocks, Numbers};
 pub use scan::NotationError;
-pub use segment::{parse_pattern, parse_segment};
-pub use text::{errno_text, operation_text, pattern_text, poll_text, state_text};
+pub use segment::{parse_expression, parse_pattern, parse_segment};
+pub use text::{errno_text, icmp_kind_text, operation_text, pattern_text, poll_text, state_text};
 
 /// A segment to send, as in `F. rcv.nxt:rcv.nxt(0) ack 2 win 502 <TS val now ecr last>`.
 ///

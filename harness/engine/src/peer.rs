@@ -2,11 +2,11 @@
 //!
 //! Owns the peer's numbers, clock and options. Refuses to know what the kernel ought to do with the packet.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tcpconform_model::{Flags, Options, Segment, Seq, Timestamps};
 
-use crate::case::{Injection, PeerOptions};
+use crate::case::{IcmpInjection, Injection, PeerOptions};
 use crate::notation::{Clocks, SegmentText};
 use crate::trace::Nanos;
 use crate::view::View;
@@ -75,6 +75,19 @@ impl Peer {
         packet
     }
 
+    /// The ICMP error of a router on the way to the peer, about the target's latest segment; none before the first.
+    pub fn icmp(&self, error: &IcmpInjection, latest: Option<&[u8]>, view: &View) -> Option<Vec<u8>> {
+        let mut quoted = latest?.to_vec();
+        if let Some(seq) = &error.seq {
+            let parsed = wire::parse(&quoted).ok()?;
+            let numbers = view.numbers();
+            let segment = Segment { seq: seq.resolve(numbers, numbers.emitted().seq), ..parsed.segment };
+            let options = wire::encode_options(&segment.options);
+            quoted = wire::craft(parsed.source, parsed.destination, &segment, &options, &quoted[parsed.data_at..]);
+        }
+        wire::craft_icmp(router(self.own.ip()), error.kind, &quoted)
+    }
+
     fn resolve(&mut self, text: &SegmentText, now: Nanos, view: &View) -> (Segment, Vec<u8>) {
         let numbers = view.numbers();
         let bases = numbers.arriving();
@@ -90,7 +103,7 @@ impl Peer {
             wnd: text.wnd.unwrap_or(self.offers.wnd),
             urg: text.urg.unwrap_or(0),
             data_len: text.data_len,
-            options: Options::default(),
+            ..Segment::default()
         };
         let options = match &text.options {
             Some(options) => {
@@ -111,6 +124,20 @@ impl Peer {
     fn stamp(&mut self, now: Nanos, view: &View) -> Timestamps {
         self.last_tsval = clock(now);
         Timestamps { val: self.last_tsval, ecr: view.last_tsval() }
+    }
+}
+
+/// The last address but one of the peer's network, where nobody is.
+fn router(peer: IpAddr) -> IpAddr {
+    match peer {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            [a, b, c, 254].into()
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, d, e, f, g, _] = address.segments();
+            [a, b, c, d, e, f, g, 0xfffe].into()
+        }
     }
 }
 

@@ -155,6 +155,8 @@ struct End {
     peer: Peer,
     /// Segments emitted and not yet taken by an `expect`, with the numbers before each.
     emitted: VecDeque<(Segment, Numbers)>,
+    /// The packet of the latest segment emitted.
+    latest: Option<Vec<u8>>,
     /// The latest sample that says the same as the one recorded before it.
     repeated: Option<(u64, Record)>,
     last_sample: Option<Sample>,
@@ -167,6 +169,7 @@ impl End {
             view: View::default(),
             peer: Peer::new(identity.remote, identity.local, case.peer),
             emitted: VecDeque::new(),
+            latest: None,
             repeated: None,
             last_sample: None,
         }
@@ -185,6 +188,14 @@ impl<T: Target> Playing<'_, T> {
             }
             StepKind::Inject { to, injection } => {
                 self.inject(*to, |end, now| end.peer.segment(injection, now, &end.view))?;
+                true
+            }
+            StepKind::Icmp { to, error } => {
+                let end = self.end(*to);
+                let nothing =
+                    || TargetError::Failed(format!("{to} has sent nothing that an ICMP error could be about"));
+                let packet = end.peer.icmp(error, end.latest.as_deref(), &end.view).ok_or_else(nothing)?;
+                self.target.inject(*to, &packet)?;
                 true
             }
             StepKind::Expect { from, pattern, within } => {
@@ -242,7 +253,7 @@ impl<T: Target> Playing<'_, T> {
         let [a, b] = [Host::A, Host::B].map(|host| Endpoint { connection, host });
         let met = match self.case.topology {
             Topology::Crafted => self.establish_crafted(a, until)?,
-            Topology::TwoKernels => self.establish_two(a, b, until)?,
+            Topology::TwoKernels | Topology::Routed => self.establish_two(a, b, until)?,
         };
         self.waited(since, met);
         Ok(met)
@@ -342,6 +353,9 @@ impl<T: Target> Playing<'_, T> {
         if matches!(op.call, OperationCall::Socket(Call::Listen { .. })) {
             self.listening.insert(on.host);
         }
+        if op.call.is_of_host() {
+            self.listening.remove(&on.host);
+        }
         let seen = self.target.call(on, op, background)?;
         let result = match &seen {
             Some(Seen { what: What::Call(call), .. }) => Some(call.result),
@@ -382,6 +396,7 @@ impl<T: Target> Playing<'_, T> {
         let said_before = self.records.iter().rev().find_map(|(_, record)| match &record.what {
             What::Call(before) if before.on == on && before.op == op => Some(before.result),
             What::Segment(_)
+            | What::Icmp(_)
             | What::Relay(_)
             | What::Call(_)
             | What::Sample(_)
@@ -495,6 +510,7 @@ impl<T: Target> Playing<'_, T> {
             if way == Way::Out {
                 let numbers = if before.opened() { *before.numbers() } else { *end.view.numbers() };
                 end.emitted.push_back((packet.segment, numbers));
+                end.latest = Some(segment.packet.clone());
             }
         }
         let order = self.next_order();

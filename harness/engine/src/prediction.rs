@@ -6,10 +6,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tcpconform_model::{Poll, State};
+use tcpconform_model::{IcmpKind, Poll, State};
 
 use crate::case::{Endpoint, Operation};
-use crate::notation::{Pattern, operation_text, pattern_text, poll_text, print_poll, state_text};
+use crate::notation::{Pattern, icmp_kind_text, operation_text, pattern_text, poll_text, print_poll, state_text};
 use crate::trace::{CallReturn, Nanos, Way};
 
 /// What one claim says of one case.
@@ -56,6 +56,14 @@ pub struct Predicted {
 pub enum Event {
     /// A segment on the link of an endpoint.
     Segment(SegmentEvent),
+    /// An ICMP error about a segment of the endpoint arrives on its link.
+    Icmp {
+        /// Whose.
+        at: Endpoint,
+        /// What it says.
+        #[serde(with = "icmp_kind_text")]
+        kind: IcmpKind,
+    },
     /// The endpoint is in a state.
     State {
         /// Whose.
@@ -118,6 +126,7 @@ impl fmt::Display for Event {
                 Way::Out => write!(f, "`{}` from {}", segment.pattern, segment.on),
                 Way::In => write!(f, "`{}` at {}", segment.pattern, segment.on),
             },
+            Event::Icmp { at, kind } => write!(f, "ICMP {kind} at {at}"),
             Event::State { of, state } => write!(f, "{state} of {of}"),
             Event::Call { on, op, returns: None } => write!(f, "the end of `{op}` on {on}"),
             Event::Call { on, op, returns: Some(result) } => write!(f, "`{op} = {result}` on {on}"),

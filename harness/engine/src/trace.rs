@@ -179,6 +179,8 @@ pub struct Record {
 pub enum What {
     /// A segment crossed the link of an endpoint under test.
     Segment(SegmentSeen),
+    /// An ICMP error about a segment of an endpoint under test arrived on its link.
+    Icmp(IcmpSeen),
     /// The middle did something else to a frame than to pass it on.
     Relay(RelayAct),
     /// A call on the endpoint's socket, with its result.
@@ -205,6 +207,16 @@ pub struct SegmentSeen {
     /// Towards the endpoint or from it.
     pub way: Way,
     /// The IP packet, from the first byte of the IP header on, in lower-case hexadecimal.
+    #[serde(with = "hex_bytes")]
+    pub packet: Vec<u8>,
+}
+
+/// An ICMP error on the link of an endpoint under test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IcmpSeen {
+    /// Who had sent the segment that it quotes, as it says.
+    pub on: Endpoint,
+    /// The IP packet, as in [`SegmentSeen::packet`].
     #[serde(with = "hex_bytes")]
     pub packet: Vec<u8>,
 }

@@ -106,6 +106,7 @@ fn check_record(record: &Record, previous: Option<&Record>, header: &Header) -> 
 fn endpoint(what: &What) -> Option<Endpoint> {
     match what {
         What::Segment(segment) => Some(segment.on),
+        What::Icmp(error) => Some(error.on),
         What::Relay(relay) => Some(relay.from),
         What::Call(call) => Some(call.on),
         What::Sample(sample) => Some(sample.on),

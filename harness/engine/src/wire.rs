@@ -1,8 +1,9 @@
-//! IP packets with TCP in them: parsing with every length checked, crafting with nothing prettified.
+//! IP packets with TCP, or an ICMP error about it, in them: parsing with every length checked, crafting with nothing prettified.
 //!
 //! Owns the byte layout (RFC 791, RFC 8200, RFC 9293 section 3.1). Refuses to know connections: numbers are absolute here.
 
 mod craft;
+mod icmp;
 mod options;
 mod parse;
 
@@ -12,6 +13,7 @@ use tcpconform_model::Segment;
 use thiserror::Error;
 
 pub use craft::{craft, damage};
+pub use icmp::{Forwarded, IcmpMessage, craft_icmp, forward, parse_icmp, same_but_for_hops};
 pub use options::{encode_option_texts, encode_options};
 pub use parse::parse;
 
@@ -22,8 +24,6 @@ pub struct Packet {
     pub source: SocketAddr,
     /// Destination address and port.
     pub destination: SocketAddr,
-    /// TTL or hop limit.
-    pub ttl: u8,
     /// The segment.
     pub segment: Segment,
     /// Whether the TCP checksum (and the IPv4 header checksum) is right.
@@ -71,6 +71,12 @@ pub enum WireError {
     /// Something else than TCP, IPv6 extension headers included.
     #[error("IP protocol {0}, not TCP")]
     Protocol(u8),
+    /// Something else than ICMP, or the ICMP of the other IP version.
+    #[error("IP protocol {0}, not ICMP")]
+    NotIcmp(u8),
+    /// An ICMP message that is no error.
+    #[error("ICMP type {0}, which is no error")]
+    IcmpType(u8),
 }
 
 /// The byte at this offset of either direction's stream: what every sender in a case sends and every reader checks.

@@ -150,6 +150,9 @@ bad! { notation:
     "dup without a name" => case("  - establish\n  - a: dup()\n"),
     "name for nothing" => case("  - establish\n  - a: spare = close()\n"),
     "exit without a child" => case("  - establish\n  - a: exit()\n"),
+    "unknown ICMP error" => case("  - establish\n  - icmp: host-unreachble\n  - expect: F.\n"),
+    "number of an ICMP error" => case("  - establish\n  - icmp: {error: time-exceeded, seq: snd.next}\n  - expect: F.\n"),
+    "hops" => case("  - establish\n  - a: setsockopt(IP_TTL, 256)\n"),
     "more than a call" => case("  - establish\n  - a: close() && close()\n"),
 }
 
@@ -259,6 +262,12 @@ bad! { order_of_steps:
     "too many connections" => case("  - establish\n  - ports: 1-9\n  - expect: {segment: F., from: a5}\n"),
     "second end with the crafted peer" => case("  - establish-on: b2\n  - b2: close()\n  - expect: {segment: F., from: b2}\n"),
     "inject between two kernels" => with("topology: two-kernels\n", "  - establish\n  - inject: .\n  - expect: F.\n"),
+    "ICMP between two kernels" => with("topology: routed\n", "  - establish\n  - icmp: host-unreachable\n  - expect: F.\n"),
+    "ICMP before the opening" => case("  - icmp: host-unreachable\n  - expect: F.\n"),
+    "Source Quench over IPv6" => case("  - establish\n  - icmp: source-quench\n  - expect: F.\n"),
+    "option of the other IP version" => case("  - establish\n  - a: setsockopt(IP_TTL, 3)\n  - expect: F.\n"),
+    "call on a host that crashed" => with("topology: two-kernels\n", "  - establish\n  - b: crash()\n  - b: close()\n  - expect: F.\n"),
+    "call on a socket from before the reboot" => with("topology: two-kernels\n", "  - establish\n  - b: reboot()\n  - b: close()\n  - expect: F.\n"),
     "endpoint b with the crafted peer" => case("  - establish\n  - b: close()\n  - expect: {segment: F., from: b}\n"),
     "middle with the crafted peer" => case("  - establish\n  - drop: F.\n  - expect: F.\n"),
     "middle in one of two topologies" => with("variants: {topology: [crafted, two-kernels]}\n", "  - establish\n  - drop: F.\n  - expect: F.\n"),

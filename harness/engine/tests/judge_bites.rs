@@ -151,6 +151,16 @@ fn wrong_flags() {
 }
 
 #[test]
+fn a_wrong_hop_limit() {
+    every_change_fails("wrong hop limit", |trace, record| {
+        with_packet(trace, record, |segment| {
+            segment.hop_limit -= 1;
+            true
+        })
+    });
+}
+
+#[test]
 fn timestamps_left_out() {
     every_change_fails("no timestamps", |trace, record| {
         with_packet(trace, record, |segment| segment.options.timestamps.take().is_some())
@@ -184,7 +194,7 @@ fn a_wrong_result() {
         let What::Call(call) = &trace.records[record].what else { return None };
         let text = call.op.to_string();
         // These return nothing that the connection decides.
-        if text.contains("exit") || text.contains("kill") || text.contains("handover") {
+        if text.contains("exit") || text.contains("kill") || text.contains("handover") || call.op.call.is_of_host() {
             return None;
         }
         let mut changed = trace.clone();
@@ -203,7 +213,7 @@ fn a_retransmission_at_the_wrong_time() {
         let at = trace.records[record].at;
         // Something that follows half a second of silence is a timer's doing.
         let before = trace.records[..record].iter().rev().find_map(|r| match &r.what {
-            What::Segment(_) | What::Call(_) => Some(r.at),
+            What::Segment(_) | What::Icmp(_) | What::Call(_) => Some(r.at),
             What::Relay(_)
             | What::Sample(_)
             | What::Transition(_)

@@ -44,6 +44,8 @@ steps:
         - inject: ". ack 2"
         - state: FIN-WAIT-2
         - inject: {segment: "F. rcv.nxt(0) ack 2 <nop,nop,TS val now+1 ecr last>", damage: [checksum, {data-offset: 3}]}
+        - icmp: host-unreachable
+        - icmp: {error: port-unreachable, seq: snd.una-1}
         - expect: {segment: ". ack 2", within: 300ms}
         - when: {no-ts: [wait: 1.5s]}
         - inject: {segment: "R ${position}(0)"}
@@ -57,6 +59,8 @@ steps:
         - b: child = handover()
         - a: close()
         - b: child.kill()
+        - b: crash()
+        - b: reboot()
         - expect: {segment: "F.", from: b, within: 3s}
   - state: {is: CLOSED, within: 63s}
 "#;
@@ -74,6 +78,7 @@ steps:
   - a: accept() &
   - poll: {events: IN RDHUP, within: 2m}
   - a: setsockopt(SO_LINGER, off)
+  - a: setsockopt(IPV6_UNICAST_HOPS, 1)
   - a: read(10)
   - a: tcp_info()
   - a: shutdown(WR)

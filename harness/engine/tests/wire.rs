@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tcpconform_engine::case::Damage;
-use tcpconform_engine::wire::{WireError, craft, damage, encode_options, parse};
-use tcpconform_model::{Flags, Options, SackBlock, Segment, Seq, Timestamps};
+use tcpconform_engine::wire::{
+    Forwarded, IcmpMessage, WireError, craft, craft_icmp, damage, encode_options, forward, parse, parse_icmp,
+};
+use tcpconform_model::{Flags, IcmpKind, Options, SackBlock, Segment, Seq, Timestamps};
 
 fn addresses() -> impl Strategy<Value = (SocketAddr, SocketAddr)> {
     prop_oneof![
@@ -34,9 +36,9 @@ fn options() -> impl Strategy<Value = Options> {
 prop_compose! {
     fn segment()(
         seq in any::<u32>(), ack in any::<u32>(), flags in any::<u8>(), wnd in any::<u16>(), urg in any::<u16>(),
-        data_len in 0..1500u32, options in options(),
+        data_len in 0..1500u32, options in options(), hop_limit in any::<u8>(),
     ) -> Segment {
-        Segment { seq: Seq(seq), ack: Seq(ack), flags: Flags(flags), wnd, urg, data_len, options }
+        Segment { seq: Seq(seq), ack: Seq(ack), flags: Flags(flags), wnd, urg, data_len, options, hop_limit }
     }
 }
 
@@ -47,11 +49,45 @@ proptest! {
         let mut bytes = craft(source, destination, &segment, &encode_options(&segment.options), &payload);
         bytes.extend(vec![0; padding]);
         let packet = parse(&bytes).expect("a packet");
-        prop_assert_eq!((packet.source, packet.destination, packet.ttl), (source, destination, 64));
+        prop_assert_eq!((packet.source, packet.destination), (source, destination));
         prop_assert_eq!(packet.segment, segment);
         prop_assert!(packet.checksum_ok && packet.options_ok);
         prop_assert_eq!(packet.reserved, 0);
         prop_assert_eq!(&bytes[packet.data_at..][..payload.len()], &payload[..]);
+    }
+
+    #[test]
+    fn icmp_errors_are_parsed_back((from, to) in addresses(), segment in segment(), kind in 0..IcmpKind::NAMES.len()) {
+        let payload = vec![0; segment.data_len as usize];
+        let bytes = craft(from, to, &segment, &encode_options(&segment.options), &payload);
+        let (kind, _) = IcmpKind::NAMES[kind];
+        let Some(error) = craft_icmp(to.ip(), kind, &bytes) else {
+            prop_assert!(kind == IcmpKind::SourceQuench && to.is_ipv6());
+            return Ok(());
+        };
+        let most = if to.is_ipv6() { 1280 } else { 576 };
+        prop_assert!(error.len() <= most);
+        let (source, destination, seq) = (to.ip(), from.ip(), segment.seq);
+        let expected = IcmpMessage { source, destination, kind, from, to, seq, checksum_ok: true };
+        prop_assert_eq!(parse_icmp(&error), Ok(expected));
+        prop_assert!(parse(&error).is_err() && parse_icmp(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_router_takes_one_off_the_hop_limit((from, to) in addresses(), segment in segment()) {
+        let bytes = craft(from, to, &segment, &encode_options(&segment.options), &vec![0; segment.data_len as usize]);
+        match forward(bytes, to.ip()) {
+            Forwarded::On(packet) => {
+                let packet = parse(&packet).expect("a packet");
+                prop_assert!(packet.checksum_ok);
+                prop_assert_eq!(packet.segment, Segment { hop_limit: segment.hop_limit - 1, ..segment });
+            }
+            Forwarded::Died(error) => {
+                prop_assert!(segment.hop_limit <= 1);
+                let error = parse_icmp(&error).expect("an error");
+                prop_assert_eq!((error.kind, error.from, error.seq), (IcmpKind::TimeExceeded, from, segment.seq));
+            }
+        }
     }
 
     #[test]
@@ -67,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_never_panic(bytes in vec(any::<u8>(), 0..120), first in prop_oneof![Just(0x45u8), Just(0x60), any::<u8>()]) {
+    fn arbitrary_bytes_never_panic(bytes in vec(any::<u8>(), 0..120), words in any::<u8>(), first in prop_oneof![Just(0x45u8), Just(0x60), any::<u8>()]) {
         let mut bytes = bytes;
         if let Some(byte) = bytes.first_mut() {
             *byte = first;
@@ -75,11 +111,14 @@ proptest! {
         if first == 0x45 && bytes.len() >= 20 {
             bytes[6..8].fill(0);
             bytes[2] = 0;
-            bytes[9] = 6;
+            bytes[9] = if words % 2 == 0 { 6 } else { 1 };
+            bytes.extend_from_within(..20);
         } else if first == 0x60 && bytes.len() >= 40 {
             bytes[4] = 0;
-            bytes[6] = 6;
+            bytes[6] = if words % 2 == 0 { 6 } else { 58 };
+            bytes.extend_from_within(..40);
         }
+        let _ = (parse_icmp(&bytes), forward(bytes.clone(), [10, 0, 0, 9].into()), forward(bytes.clone(), [0; 16].into()));
         if let Ok(packet) = parse(&bytes) {
             prop_assert!(packet.data_at + packet.segment.data_len as usize <= bytes.len());
         }

@@ -1,35 +1,33 @@
 //! One host under test: its namespace, its link, its ends of the connections, and what is seen of them.
 //!
-//! Owns set-up and tear-down of the host and the capture of its link. Refuses to know the other host.
+//! Owns set-up and tear-down of the host. Refuses to know the other host.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use nix::unistd::Pid;
-use tcpconform_engine::case::{Case, Endpoint, Host, IpVersion, Operation, OperationCall};
+use tcpconform_engine::case::{Case, Endpoint, Host, Operation, OperationCall};
 use tcpconform_engine::play::{Seen, TargetError};
-use tcpconform_engine::trace::{EndpointIdentity, Nanos, Sample, SegmentSeen, Source, Trouble, Way, What};
+use tcpconform_engine::trace::{EndpointIdentity, IcmpSeen, Nanos, Sample, SegmentSeen, Source, Trouble, Way, What};
+use tcpconform_engine::wire;
 use tcpconform_model::{Call, State};
-use tcpconform_netns::{LinkSetup, Mac, Namespace, NetnsError, VethEnd};
+use tcpconform_netns::{LinkSetup, Mac, Namespace};
 
 use crate::clock::{Clock, realtime_ns};
 use crate::connection::Connection;
-use crate::flow::{ETHERNET, ip_packet, way};
+use crate::flow::way;
+use crate::link::{CapturedLink, LinkEnd, Packet, refused};
 use crate::mailbox::Mailbox;
-use crate::packet_socket::CaptureSocket;
 use crate::sock_diag::{DiagSocket, Diagnosis};
 use crate::sockets::{LISTENER, Returned, Sockets};
-use crate::testbed::{Testbed, prefix};
+use crate::testbed::{Addresses, Testbed, prefix};
 use crate::tracepoint::Watch;
 use crate::zygote::Ending;
 
 /// The name and index of the link in a host's namespace.
 const DEVICE: &str = "link0";
 const DEVICE_INDEX: u32 = 10;
-/// Addresses of the two hosts; the tester's ends have a third, so that the kernel drops there what is for a host.
-const MACS: [Mac; 2] = [[2, 0, 0, 0, 0, 0xa], [2, 0, 0, 0, 0, 0xb]];
-const TESTER_MAC: Mac = [2, 0, 0, 0, 0, 0xf];
 
 /// A host under test.
 #[derive(Debug)]
@@ -40,13 +38,9 @@ pub(crate) struct HostUnderTest {
     /// The process that has the listener.
     server: Option<(String, Pid)>,
     namespace: Arc<Namespace>,
-    mtu: u32,
     testbed: Arc<Testbed>,
-    capture: Option<CaptureSocket>,
     diag: DiagSocket,
-    tester_link: u32,
-    header: [u8; ETHERNET],
-    buffer: Vec<u8>,
+    link: CapturedLink,
 }
 
 impl HostUnderTest {
@@ -55,39 +49,32 @@ impl HostUnderTest {
         testbed: &Arc<Testbed>,
         case: &Case,
         name: Host,
-        tester_link: u32,
-        local: SocketAddr,
-        remote: SocketAddr,
+        addresses: &Addresses,
     ) -> Result<HostUnderTest, TargetError> {
         let namespace = Namespace::new().map_err(refused)?;
         let sysctls = testbed.sysctls.set_up(&namespace, case).map_err(refused)?;
-        let (own, other) = (mac(name), mac(name.other()));
-        let near = VethEnd { namespace: &namespace, name: DEVICE, index: DEVICE_INDEX, mac: own };
-        let far_name = format!("t{tester_link}");
-        let far = VethEnd { namespace: &testbed.tester, name: &far_name, index: tester_link, mac: TESTER_MAC };
-        Namespace::create_veth(&near, &far, case.mtu).map_err(refused)?;
-        namespace.disable_checksum_offload(DEVICE).map_err(refused)?;
-        testbed.tester.set_up_link(&LinkSetup { index: tester_link, ..LinkSetup::default() }).map_err(refused)?;
-        // The kernel's end last: so its queue works at once. Ours is passed by.
+        let (local, remote) = (addresses.of(name), addresses.of(name.other()));
+        let other = mac(name.other());
         let setup = LinkSetup {
             index: DEVICE_INDEX,
             addresses: vec![(local.ip(), prefix(case.ip))],
             neighbours: vec![(remote.ip(), other)],
             hosts: Vec::new(),
         };
-        namespace.set_up_link(&setup).map_err(refused)?;
-        let (capture, diag) =
-            namespace.run(|| (CaptureSocket::open(DEVICE_INDEX), DiagSocket::open())).map_err(refused)?;
-        let capture = capture.map_err(|error| failed(format!("capturing the link: {error}")))?;
-        let diag = diag.map_err(|error| failed(format!("socket(NETLINK_SOCK_DIAG): {error}")))?;
-
-        let mut header = [0; ETHERNET];
-        header[..6].copy_from_slice(&own);
-        header[6..12].copy_from_slice(&other);
-        header[12..].copy_from_slice(match case.ip {
-            IpVersion::Ipv4 => &[0x08, 0x00],
-            IpVersion::Ipv6 => &[0x86, 0xdd],
-        });
+        let end = LinkEnd {
+            namespace: &namespace,
+            device: DEVICE,
+            mac: mac(name),
+            neighbour: other,
+            ip: case.ip,
+            mtu: case.mtu,
+            setup,
+        };
+        let link = CapturedLink::set_up(testbed, end)?;
+        let diag = namespace
+            .run(DiagSocket::open)
+            .map_err(refused)?
+            .map_err(|error| failed(format!("socket(NETLINK_SOCK_DIAG): {error}")))?;
         let namespace = Arc::new(namespace);
         let connections = case.endpoints().filter(|endpoint| endpoint.host == name).map(|name| {
             let at_port = |mut address: SocketAddr, of: Endpoint| {
@@ -99,19 +86,8 @@ impl HostUnderTest {
             Connection::new(identity, Sockets::new(Arc::clone(&namespace), Arc::clone(&testbed.zygote), local, remote))
         });
         let connections = connections.collect();
-        Ok(HostUnderTest {
-            name,
-            connections,
-            server: None,
-            namespace,
-            mtu: case.mtu,
-            testbed: Arc::clone(testbed),
-            capture: Some(capture),
-            diag,
-            tester_link,
-            header,
-            buffer: vec![0; case.mtu as usize + ETHERNET],
-        })
+        let testbed = Arc::clone(testbed);
+        Ok(HostUnderTest { name, connections, server: None, namespace, testbed, diag, link })
     }
 
     /// Its ends of the connections.
@@ -121,10 +97,11 @@ impl HostUnderTest {
 
     /// From now on the tracepoint's transitions of this host's connections go to the mailbox.
     pub(crate) fn watch_transitions(&self, clock: Clock, mailbox: &Arc<Mailbox>) {
+        let since = clock.now();
         if let Ok(tracepoint) = &self.testbed.tracepoint {
             for connection in &self.connections {
                 let (local, remote) = connection.addresses();
-                let watch = Watch { endpoint: connection.identity.name, clock, mailbox: Arc::clone(mailbox) };
+                let watch = Watch { endpoint: connection.identity.name, clock, mailbox: Arc::clone(mailbox), since };
                 tracepoint.watch(local, remote, watch);
             }
         }
@@ -192,35 +169,40 @@ impl HostUnderTest {
 
     /// Puts an IP packet on the link towards the host.
     pub(crate) fn deliver(&self, packet: &[u8]) -> Result<(), TargetError> {
-        let frame = [&self.header[..], packet].concat();
-        self.testbed.injection.send(self.tester_link, &frame).map_err(|error| {
-            failed(format!("injecting {} bytes on the link of {}, MTU {}: {error}", packet.len(), self.name, self.mtu))
-        })
+        self.link.deliver(packet)
     }
 
-    /// The next segment of a connection that crossed the link; `None` when there is none yet.
-    pub(crate) fn next_segment(&mut self, clock: &Clock) -> Result<Option<Seen>, TargetError> {
-        let Some(capture) = &self.capture else { return Ok(None) };
+    /// The next segment of a connection, or ICMP error about one, that crossed the link; `None` when there is none yet.
+    pub(crate) fn next_packet(&mut self, clock: &Clock) -> Result<Option<Seen>, TargetError> {
         loop {
-            let captured = capture
-                .receive(&mut self.buffer)
+            let mtu = self.link.mtu();
+            let frame = self
+                .link
+                .next_frame()
                 .map_err(|error| failed(format!("recvmsg on the capture of {}: {error}", self.name)))?;
-            let Some(captured) = captured else { return Ok(None) };
-            let at = captured.stamp_unix_ns.map_or_else(|| clock.now(), |stamp| clock.at(stamp));
-            if captured.len > self.buffer.len() {
-                let text = format!("a frame of {} bytes on a link with MTU {}", captured.len, self.mtu);
-                return Ok(Some(trouble(at, text)));
-            }
-            let Some(packet) = ip_packet(&self.buffer[..captured.len]) else { continue };
-            let expected = if captured.outgoing { Way::Out } else { Way::In };
-            let connection = self.connections.iter_mut().find(|connection| {
+            let Some(frame) = frame else { return Ok(None) };
+            let at = frame.stamp_unix_ns.map_or_else(|| clock.now(), |stamp| clock.at(stamp));
+            let packet = match frame.packet {
+                Packet::Ip(packet) => packet,
+                Packet::Other => continue,
+                Packet::TooLong(bytes) => {
+                    return Ok(Some(trouble(at, format!("a frame of {bytes} bytes on a link with MTU {mtu}"))));
+                }
+            };
+            let expected = if frame.outgoing { Way::Out } else { Way::In };
+            let of_packet = |connection: &&mut Connection| {
                 let (local, remote) = connection.addresses();
                 way(packet, local, remote) == Some(expected)
-            });
-            let Some(connection) = connection else { continue };
-            connection.see(expected, packet);
-            let segment = SegmentSeen { on: connection.identity.name, way: expected, packet: packet.to_vec() };
-            return Ok(Some(Seen { at, what: What::Segment(segment) }));
+            };
+            let what = if let Some(connection) = self.connections.iter_mut().find(of_packet) {
+                connection.see(expected, packet);
+                What::Segment(SegmentSeen { on: connection.identity.name, way: expected, packet: packet.to_vec() })
+            } else if let Some(connection) = self.connections.iter().find(|c| !frame.outgoing && is_about(packet, c)) {
+                What::Icmp(IcmpSeen { on: connection.identity.name, packet: packet.to_vec() })
+            } else {
+                continue;
+            };
+            return Ok(Some(Seen { at, what }));
         }
     }
 
@@ -262,7 +244,7 @@ impl HostUnderTest {
 
     /// Frames that the capture lost since the last time it was asked.
     pub(crate) fn lost(&self) -> u32 {
-        self.capture.as_ref().and_then(|capture| capture.lost().ok()).unwrap_or(0)
+        self.link.lost()
     }
 }
 
@@ -285,16 +267,13 @@ impl Drop for HostUnderTest {
                 let _ = self.deliver(&reset);
             }
         }
-        if let Some(capture) = self.capture.take() {
-            self.testbed.reaper.close(capture.into_descriptor());
-        }
     }
 }
 
 impl AsFd for HostUnderTest {
     /// The capture.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.capture.as_ref().expect("taken by drop only").as_fd()
+        self.link.as_fd()
     }
 }
 
@@ -303,24 +282,19 @@ pub(crate) fn trouble(at: Nanos, text: String) -> Seen {
     Seen { at, what: What::Trouble(Trouble { text }) }
 }
 
-fn mac(of: Host) -> Mac {
+/// Whether a packet is an ICMP error about a segment that the connection has sent.
+fn is_about(packet: &[u8], connection: &Connection) -> bool {
+    wire::parse_icmp(packet).is_ok_and(|error| (error.from, error.to) == connection.addresses())
+}
+
+/// A host's Ethernet address.
+pub(crate) const fn mac(of: Host) -> Mac {
     match of {
-        Host::A => MACS[0],
-        Host::B => MACS[1],
+        Host::A => [2, 0, 0, 0, 0, 0xa],
+        Host::B => [2, 0, 0, 0, 0, 0xb],
     }
 }
 
 fn failed(text: String) -> TargetError {
     TargetError::Failed(text)
-}
-
-/// A sysctl that this kernel lacks skips the case; everything else is trouble with the machine.
-fn refused(error: NetnsError) -> TargetError {
-    match error {
-        NetnsError::UnknownSysctl { .. } => TargetError::Unsupported(error.to_string()),
-        NetnsError::System { .. }
-        | NetnsError::Netlink { .. }
-        | NetnsError::SysctlRefused { .. }
-        | NetnsError::SysctlReadBack { .. } => TargetError::Failed(error.to_string()),
-    }
 }

@@ -17,15 +17,17 @@ use tcpconform_engine::case::{Case, Endpoint, Host, Operation, OperationCall, Re
 use tcpconform_engine::play::{Seen, Target, TargetError};
 use tcpconform_engine::relay::Middle;
 use tcpconform_engine::trace::{
-    CallSeen, EndpointIdentity, Nanos, RelayAct, Source, TargetIdentity, TargetKind, Time, Way, What,
+    CallReturn, CallSeen, EndpointIdentity, Nanos, RelayAct, Sample, Source, TargetIdentity, TargetKind, Time, Way,
+    What,
 };
-use tcpconform_model::Call;
+use tcpconform_model::{Call, State};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, realtime_ns};
 use crate::host::{HostUnderTest, trouble};
 use crate::mailbox::Mailbox;
+use crate::router::Router;
 use crate::sockets::{Returned, timed_close};
-use crate::testbed::Testbed;
+use crate::testbed::{Addresses, Testbed};
 
 /// A delivery of the relay is waited for asleep until this long before it is due, nanoseconds, and awake from then on.
 const AWAKE_NS: u64 = 80_000;
@@ -36,8 +38,12 @@ const CLOSER_STACK_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct KernelTarget {
     testbed: Arc<Testbed>,
+    case: Case,
+    addresses: Addresses,
+    /// Those that have crashed are not among them.
     hosts: Vec<HostUnderTest>,
     middle: Option<Middle>,
+    router: Option<Router>,
     deliveries: BTreeMap<(Nanos, u64), (Endpoint, Vec<u8>)>,
     delivered: u64,
     pending: VecDeque<Seen>,
@@ -50,16 +56,16 @@ impl KernelTarget {
     ///
     /// `Unsupported` when this kernel lacks a sysctl of the case. Everything made goes when the target is dropped.
     pub fn new(testbed: &Arc<Testbed>, case: &Case) -> Result<KernelTarget, TargetError> {
-        let (link, [of_a, of_b]) = testbed.places(case.ip);
-        let mut hosts = vec![HostUnderTest::set_up(testbed, case, Host::A, link, of_a, of_b)?];
-        let middle = match case.topology {
-            Topology::Crafted => None,
-            Topology::TwoKernels => {
-                hosts.push(HostUnderTest::set_up(testbed, case, Host::B, link + 1, of_b, of_a)?);
-                let identities: Vec<EndpointIdentity> =
-                    hosts.iter().flat_map(HostUnderTest::identities).cloned().collect();
-                Some(Middle::new(&identities))
-            }
+        let addresses = testbed.addresses(case.ip);
+        let mut hosts = vec![HostUnderTest::set_up(testbed, case, Host::A, &addresses)?];
+        if case.topology.has_two_kernels() {
+            hosts.push(HostUnderTest::set_up(testbed, case, Host::B, &addresses)?);
+        }
+        let identities: Vec<EndpointIdentity> = hosts.iter().flat_map(HostUnderTest::identities).cloned().collect();
+        let middle = case.topology.has_two_kernels().then(|| Middle::new(&identities));
+        let router = match case.topology {
+            Topology::Crafted | Topology::TwoKernels => None,
+            Topology::Routed => Some(Router::set_up(testbed, case, &addresses)?),
         };
         let mailbox = Arc::new(Mailbox::new().map_err(|errno| TargetError::Failed(format!("eventfd: {errno}")))?);
         let clock = Clock::start();
@@ -70,8 +76,11 @@ impl KernelTarget {
         let _ = prctl::set_timerslack(1);
         Ok(KernelTarget {
             testbed: Arc::clone(testbed),
+            case: case.clone(),
+            addresses,
             hosts,
             middle,
+            router,
             deliveries: BTreeMap::new(),
             delivered: 0,
             pending: VecDeque::new(),
@@ -81,10 +90,12 @@ impl KernelTarget {
     }
 
     fn host(&mut self, of: Endpoint) -> Result<&mut HostUnderTest, TargetError> {
-        self.hosts
-            .iter_mut()
-            .find(|host| host.name == of.host)
-            .ok_or_else(|| TargetError::Failed(format!("there is no endpoint {of} in this topology")))
+        self.running(of.host).ok_or_else(|| TargetError::Failed(format!("there is no endpoint {of} now")))
+    }
+
+    /// The host, unless it has crashed.
+    fn running(&mut self, name: Host) -> Option<&mut HostUnderTest> {
+        self.hosts.iter_mut().find(|host| host.name == name)
     }
 
     /// Fetches everything that has happened, relays what is to be relayed, and fetches what that made happen.
@@ -93,7 +104,7 @@ impl KernelTarget {
         loop {
             let mut more = false;
             for index in 0..self.hosts.len() {
-                while let Some(seen) = self.hosts[index].next_segment(&self.clock)? {
+                while let Some(seen) = self.hosts[index].next_packet(&self.clock)? {
                     more = true;
                     let act = self.relay_segment(&seen);
                     self.pending.push_back(seen);
@@ -101,6 +112,7 @@ impl KernelTarget {
                 }
             }
             more |= self.deliver_due()?;
+            more |= self.leave_router()?;
             if !more {
                 break;
             }
@@ -135,10 +147,48 @@ impl KernelTarget {
                 break;
             }
             let (to, packet) = first.remove();
-            self.host(to)?.deliver(&packet)?;
+            match &self.router {
+                Some(router) => router.deliver(to.host.other(), &packet)?,
+                None => self.arrive(to.host, &packet)?,
+            }
             any = true;
         }
         Ok(any)
+    }
+
+    /// Delivers what the router has put on its links; whether there was any.
+    fn leave_router(&mut self) -> Result<bool, TargetError> {
+        let mut any = false;
+        while let Some(router) = &mut self.router
+            && let Some((to, packet)) = router.next_packet()?
+        {
+            self.arrive(to, &packet)?;
+            any = true;
+        }
+        Ok(any)
+    }
+
+    /// Puts a packet on the link towards a host; nobody hears it where the host has crashed.
+    fn arrive(&mut self, to: Host, packet: &[u8]) -> Result<(), TargetError> {
+        self.running(to).map_or(Ok(()), |host| host.deliver(packet))
+    }
+
+    /// Takes a host away, and with `Reboot` makes it anew: other sockets, other timers, the same addresses.
+    ///
+    /// What the old one still does goes nowhere: its link is not listened to any more.
+    fn host_goes(&mut self, name: Host, call: OperationCall) -> Result<(), TargetError> {
+        let new = match call == OperationCall::Reboot {
+            true => Some(HostUnderTest::set_up(&self.testbed, &self.case, name, &self.addresses)?),
+            false => None,
+        };
+        // What it had sent before.
+        self.catch_up()?;
+        self.hosts.retain(|host| host.name != name);
+        if let Some(new) = new {
+            new.watch_transitions(self.clock, &self.mailbox);
+            self.hosts.push(new);
+        }
+        Ok(())
     }
 
     /// Waits until something may have happened, or this time has come.
@@ -150,6 +200,8 @@ impl KernelTarget {
             let mut polled: Vec<PollFd<'_>> = Vec::with_capacity(4);
             polled.push(PollFd::new(self.testbed.stop.as_fd(), PollFlags::POLLIN));
             polled.push(PollFd::new(self.mailbox.as_ref().as_fd(), PollFlags::POLLIN));
+            polled
+                .extend(self.router.iter().flat_map(|r| r.descriptors().map(|fd| PollFd::new(fd, PollFlags::POLLIN))));
             polled.extend(self.hosts.iter().map(|host| PollFd::new(host.as_fd(), PollFlags::POLLIN)));
             let timeout = TimeSpec::from_duration(Duration::from_nanos(asleep_until - now));
             return match ppoll(&mut polled, Some(timeout), None) {
@@ -171,6 +223,10 @@ impl KernelTarget {
             if lost > 0 {
                 return Some(trouble(now, format!("the capture on {} lost {lost} frames", host.name)));
             }
+        }
+        let lost = self.router.as_ref().map_or(0, Router::lost);
+        if lost > 0 {
+            return Some(trouble(now, format!("the captures on the router lost {lost} frames")));
         }
         let jump = self.clock.jump_ns()?;
         Some(trouble(now, format!("the wall clock was set by {:.6} s while the case was played", jump as f64 / 1e9)))
@@ -221,6 +277,13 @@ impl Target for KernelTarget {
     fn call(&mut self, on: Endpoint, op: &Operation, background: bool) -> Result<Option<Seen>, TargetError> {
         self.check_stop()?;
         let clock = self.clock;
+        if op.call.is_of_host() {
+            let entered_unix_ns = realtime_ns();
+            self.host_goes(on.host, op.call)?;
+            let result = CallReturn::Value(0);
+            let returned = Returned { entered_unix_ns, left_unix_ns: realtime_ns(), result, wrong_byte: None };
+            return Ok(Some(Self::call_record(on, op, returned, &clock)));
+        }
         let host = self.host(on)?;
         let seen = match op.call {
             OperationCall::TcpInfo => host.sample(on, Source::TcpInfo, op.descriptor.as_deref(), &clock)?,
@@ -240,7 +303,9 @@ impl Target for KernelTarget {
             | OperationCall::Handover
             | OperationCall::Serve { .. }
             | OperationCall::Exit
-            | OperationCall::Kill => Self::call_record(on, op, host.call(on, op)?, &clock),
+            | OperationCall::Kill
+            | OperationCall::Crash
+            | OperationCall::Reboot => Self::call_record(on, op, host.call(on, op)?, &clock),
         };
         if background {
             self.pending.push_back(seen);
@@ -260,7 +325,14 @@ impl Target for KernelTarget {
         // The answer means something else once the link has shown a handshake.
         self.catch_up()?;
         let clock = self.clock;
-        self.host(of)?.sample(of, source, None, &clock)
+        let crashed = self.running(of.host).is_none() && self.case.endpoints().any(|endpoint| endpoint == of);
+        if !crashed {
+            return self.host(of)?.sample(of, source, None, &clock);
+        }
+        // There is no kernel to ask.
+        let (at, state) = (clock.now(), State::Closed);
+        let sample = Sample { on: of, source, until: at, state, timer: None, receive_queue: None, send_queue: None };
+        Ok(Seen { at, what: What::Sample(sample) })
     }
 
     fn observe(&mut self, until: Nanos) -> Result<Option<Seen>, TargetError> {

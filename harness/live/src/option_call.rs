@@ -1,7 +1,7 @@
 //! `setsockopt` and `getsockopt` as a case writes them.
 //!
 //! Owns the table from the model's options to the kernel's levels, names and values. Refuses to know what an option does.
-//! Follows socket(7) and tcp(7).
+//! Follows socket(7), tcp(7), ip(7) and ipv6(7).
 
 use std::io;
 use std::os::fd::AsFd;
@@ -29,6 +29,7 @@ pub(crate) fn set_option(socket: &Socket, option: SocketOption) -> io::Result<()
         | SocketOption::KeepCount(number)
         | SocketOption::ReceiveBuffer(number)
         | SocketOption::SendBuffer(number) => number as i32,
+        SocketOption::TimeToLive(hops) | SocketOption::UnicastHops(hops) => i32::from(hops),
         // SO_ERROR is read-only: the kernel says ENOPROTOOPT.
         SocketOption::Error => 0,
     };
@@ -63,6 +64,8 @@ fn place(option: SocketOption) -> (i32, i32) {
         SocketOption::ReuseAddr(_) => (SOL_SOCKET, libc::SO_REUSEADDR),
         SocketOption::ReceiveBuffer(_) => (SOL_SOCKET, libc::SO_RCVBUF),
         SocketOption::SendBuffer(_) => (SOL_SOCKET, libc::SO_SNDBUF),
+        SocketOption::TimeToLive(_) => (libc::IPPROTO_IP, libc::IP_TTL),
+        SocketOption::UnicastHops(_) => (libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS),
         SocketOption::Error => (SOL_SOCKET, libc::SO_ERROR),
     }
 }

@@ -104,6 +104,7 @@ impl Sockets {
             OperationCall::Bind => self.bind(op),
             OperationCall::Serve { .. } => Err(failed("serve() is the host's, not a connection's")),
             OperationCall::TcpInfo => Err(failed("tcp_info is a sample, not a call")),
+            OperationCall::Crash | OperationCall::Reboot => Err(failed("crash and reboot are the host's affair")),
             OperationCall::Socket(call) => self.socket_call(op, call),
         }
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::utsname::uname;
-use tcpconform_engine::case::IpVersion;
+use tcpconform_engine::case::{Host, IpVersion};
 use tcpconform_netns::{Namespace, NetnsError, PrivilegeError, Privileges, enter_user_namespace};
 use thiserror::Error;
 
@@ -40,6 +40,7 @@ pub struct Testbed {
     pub(crate) reaper: Reaper,
     privileges: Privileges,
     next: AtomicU32,
+    next_link: AtomicU32,
     subnet: u32,
 }
 
@@ -117,6 +118,7 @@ impl Testbed {
             reaper: Reaper::default(),
             privileges,
             next: AtomicU32::new(random() % PORTS),
+            next_link: AtomicU32::new(0),
             subnet: random(),
         }))
     }
@@ -146,14 +148,45 @@ impl Testbed {
         self.hz
     }
 
-    /// A number that no other case in flight has, and the case's addresses: first endpoint `a`'s, then its peer's.
-    pub(crate) fn places(&self, ip: IpVersion) -> (u32, [SocketAddr; 2]) {
+    /// The addresses of a case, with ports that no other case in flight has.
+    pub(crate) fn addresses(&self, ip: IpVersion) -> Addresses {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let place = |n: usize| {
-            let address = address(ip, self.subnet, n as u8 + 1);
-            SocketAddr::new(address, FIRST_PORTS[n] + (number % PORTS) as u16)
-        };
-        (FIRST_LINK + number * 2, [place(0), place(1)])
+        let port = |n: usize| FIRST_PORTS[n] + (number % PORTS) as u16;
+        Addresses {
+            hosts: [0, 1].map(|n| SocketAddr::new(address(ip, self.subnet, n as u8 + 1), port(n))),
+            ports: [3, 4].map(|n| address(ip, self.subnet, n)),
+        }
+    }
+
+    /// An index for our end of a link, in the tester's namespace.
+    pub(crate) fn next_link(&self) -> u32 {
+        FIRST_LINK + self.next_link.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// The addresses of a case.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Addresses {
+    hosts: [SocketAddr; 2],
+    ports: [IpAddr; 2],
+}
+
+impl Addresses {
+    /// A host's address, and its port of the first connection.
+    pub(crate) fn of(&self, host: Host) -> SocketAddr {
+        self.hosts[position(host)]
+    }
+
+    /// The address of a router's port towards a host.
+    pub(crate) fn port_towards(&self, host: Host) -> IpAddr {
+        self.ports[position(host)]
+    }
+}
+
+const fn position(host: Host) -> usize {
+    match host {
+        Host::A => 0,
+        Host::B => 1,
     }
 }
 

@@ -22,7 +22,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use tcpconform_engine::case::Endpoint;
 use tcpconform_engine::play::Seen;
-use tcpconform_engine::trace::{Transition, What};
+use tcpconform_engine::trace::{Nanos, Transition, What};
 use tcpconform_model::State;
 
 use crate::clock::{Clock, realtime_ahead_ns};
@@ -39,6 +39,8 @@ pub(crate) struct Watch {
     pub(crate) endpoint: Endpoint,
     pub(crate) clock: Clock,
     pub(crate) mailbox: Arc<Mailbox>,
+    /// What happened before is not the connection's: it is of a host that is gone.
+    pub(crate) since: Nanos,
 }
 
 /// A connection: local and remote address.
@@ -109,6 +111,9 @@ fn read(buffers: &mut [Buffer], layout: &Layout, watches: &Mutex<HashMap<Connect
         for event in events {
             if let Some(watch) = watches.get(&event.connection) {
                 let at = watch.clock.at(event.monotonic_ns.saturating_add_signed(ahead));
+                if at < watch.since {
+                    continue;
+                }
                 let transition = Transition { on: watch.endpoint, from: event.from, to: event.to };
                 watch.mailbox.post(Seen { at, what: What::Transition(transition) });
             }

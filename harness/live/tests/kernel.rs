@@ -14,7 +14,7 @@ use tcpconform_engine::play::{Seen, Target, TargetError};
 use tcpconform_engine::trace::{CallReturn, Fate, Sample, Source, TimerKind, Way, What};
 use tcpconform_engine::wire::{self, Packet};
 use tcpconform_live::{KernelTarget, Testbed};
-use tcpconform_model::{Call, Errno, Flags, Poll, Segment, Seq, ShutdownHow, SocketOption, State};
+use tcpconform_model::{Call, Errno, Flags, IcmpKind, Poll, Segment, Seq, ShutdownHow, SocketOption, State};
 
 static TESTBED: OnceLock<Arc<Testbed>> = OnceLock::new();
 
@@ -40,6 +40,8 @@ fn main() {
         trial("a_listener_is_not_the_connection", a_listener_is_not_the_connection),
         trial("two_kernels_shake_hands_through_the_relay", two_kernels_shake_hands_through_the_relay),
         trial("the_relay_drops_and_delays", the_relay_drops_and_delays),
+        trial("a_router_lets_segments_die", a_router_lets_segments_die),
+        trial("a_host_reboots_without_a_word", a_host_reboots_without_a_word),
         trial("sysctls_are_recorded", sysctls_are_recorded),
         trial("bad_calls_are_told", bad_calls_are_told),
         trial("the_answer_comes_at_once", the_answer_comes_at_once),
@@ -403,6 +405,102 @@ fn the_relay_drops_and_delays() -> Result<(), Failed> {
     let late = received[0] - sent[1] - 30_000_000;
     println!("a delivery 30 ms later was {:.1} us late", late as f64 / 1e3);
     assert!(late < 20_000_000, "{late} ns late");
+    Ok(())
+}
+
+/// Plays two hosts by hand, and keeps what is seen.
+struct Hosts {
+    target: KernelTarget,
+    seen: Vec<Seen>,
+}
+
+impl Hosts {
+    /// A connection from `a` to `b`.
+    fn connected(topology: Topology, ip: IpVersion) -> Result<Hosts, TargetError> {
+        let case = Case { open: Open::Active, ..case(topology, ip) };
+        let mut hosts = Hosts { target: KernelTarget::new(testbed(), &case)?, seen: Vec::new() };
+        hosts.call(Endpoint::B, OperationCall::Socket(Call::Listen { backlog: 1 }))?;
+        hosts.call(Endpoint::A, OperationCall::Socket(Call::Connect))?;
+        assert_eq!(hosts.call(Endpoint::B, OperationCall::Socket(Call::Accept))?, CallReturn::Value(0));
+        Ok(hosts)
+    }
+
+    /// A call, and what happens within 20 ms.
+    fn call(&mut self, on: Endpoint, call: OperationCall) -> Result<CallReturn, TargetError> {
+        let returned = self.target.call(on, &operation(None, None, call), false)?.expect("in the foreground");
+        let What::Call(call) = &returned.what else { panic!("not a call") };
+        let result = call.result;
+        self.seen.push(returned);
+        self.watch(20_000_000)?;
+        Ok(result)
+    }
+
+    fn watch(&mut self, ns: u64) -> Result<(), TargetError> {
+        let until = self.target.now() + ns;
+        while let Some(one) = self.target.observe(until)? {
+            self.seen.push(one);
+        }
+        Ok(())
+    }
+
+    /// The segments that went this way on a host's link since it was last asked.
+    fn segments(&mut self, on: Endpoint, way: Way) -> Vec<Segment> {
+        let of_way = |one: &Seen| {
+            let What::Segment(segment) = &one.what else { return None };
+            let wanted = segment.on == on && segment.way == way;
+            wanted.then(|| wire::parse(&segment.packet).expect("a segment").segment)
+        };
+        std::mem::take(&mut self.seen).iter().filter_map(of_way).collect()
+    }
+}
+
+fn a_router_lets_segments_die() -> Result<(), Failed> {
+    for ip in [IpVersion::Ipv4, IpVersion::Ipv6] {
+        let mut hosts = Hosts::connected(Topology::Routed, ip)?;
+        let arrived = hosts.segments(Endpoint::B, Way::In);
+        assert!(arrived.iter().all(|segment| segment.hop_limit == 63) && arrived.len() == 2, "{arrived:?}");
+        let option = match ip {
+            IpVersion::Ipv4 => SocketOption::TimeToLive(1),
+            IpVersion::Ipv6 => SocketOption::UnicastHops(1),
+        };
+        hosts.call(Endpoint::A, OperationCall::Socket(Call::SetOption(option)))?;
+        hosts.call(Endpoint::A, OperationCall::Socket(Call::Send { len: 10, more: false }))?;
+        let errors: Vec<_> = hosts
+            .seen
+            .iter()
+            .filter_map(|one| {
+                let What::Icmp(error) = &one.what else { return None };
+                Some((error.on, wire::parse_icmp(&error.packet).expect("an error").kind))
+            })
+            .collect();
+        assert_eq!(errors, [(Endpoint::A, IcmpKind::TimeExceeded)]);
+        assert_eq!(hosts.segments(Endpoint::B, Way::In), []);
+    }
+    Ok(())
+}
+
+/// `b` has sent data that is not acknowledged, and closed; what its kernel does about both is not heard of again.
+fn a_host_reboots_without_a_word() -> Result<(), Failed> {
+    let mut hosts = Hosts::connected(Topology::TwoKernels, IpVersion::Ipv4)?;
+    let pattern = notation::parse_pattern("*").map_err(|error| format!("{error:?}"))?;
+    hosts.target.relay(&RelayRule { from: Endpoint::B, pattern, action: RelayAction::Drop, times: Some(2) })?;
+    hosts.call(Endpoint::B, OperationCall::Socket(Call::Send { len: 10, more: false }))?;
+    hosts.call(Endpoint::B, OperationCall::Socket(Call::Close))?;
+    hosts.seen.clear();
+    assert_eq!(hosts.call(Endpoint::B, OperationCall::Reboot)?, CallReturn::Value(0));
+    hosts.watch(500_000_000)?;
+    let heard: Vec<_> = hosts.seen.iter().filter(|one| !matches!(one.what, What::Call(_))).collect();
+    assert!(heard.is_empty(), "{heard:?}");
+    hosts.call(Endpoint::A, OperationCall::Socket(Call::Send { len: 10, more: false }))?;
+    let answers = hosts.segments(Endpoint::B, Way::Out);
+    assert!(answers.len() == 1 && answers[0].flags == Flags::RST, "{answers:?}");
+
+    hosts.call(Endpoint::B, OperationCall::Crash)?;
+    let seen = hosts.target.sample(Endpoint::B, Source::SockDiag)?;
+    assert!(matches!(seen.what, What::Sample(Sample { state: State::Closed, .. })), "{seen:?}");
+    assert!(hosts.call(Endpoint::B, OperationCall::Socket(Call::Listen { backlog: 1 })).is_err());
+    hosts.call(Endpoint::B, OperationCall::Reboot)?;
+    hosts.call(Endpoint::B, OperationCall::Socket(Call::Listen { backlog: 1 }))?;
     Ok(())
 }
 

@@ -74,7 +74,7 @@ pub(crate) fn call(mut w: Work<'_>, call: AnotherCall) -> Vec<Work<'_>> {
             }
             w.t.another = None;
             w.t.user.listening = true;
-            w.t.listener = Listener { backlog, reuse_addr: socket.reuse_addr };
+            w.t.listener = Listener { backlog, reuse_addr: socket.reuse_addr, hop_limit: None };
             if w.t.state == State::Closed {
                 w.t.state = State::Listen;
             }
@@ -99,6 +99,8 @@ pub struct Listener {
     pub backlog: u32,
     /// `SO_REUSEADDR`
     pub reuse_addr: bool,
+    /// `IP_TTL` or `IPV6_UNICAST_HOPS`, which its connections begin with.
+    pub hop_limit: Option<u8>,
 }
 
 /// Whether a socket on the port keeps another from it (`inet_bind_conflict`): both must have SO_REUSEADDR, and none may listen.

@@ -213,7 +213,22 @@ fn fifth_check_ack<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
         }
         return vec![challenge(w, &rules::CHECK_ACK_UNSENT)];
     }
+    // Without looking at the ACK, where it is nothing new (`tcp_rcv_established`): both are kept until it shows.
+    let may_be_overlooked = w.t.state == State::Established
+        && segment.data_len > 0
+        && !segment.has(Flags::FIN)
+        && segment.ack == una
+        && segment.seq == w.t.rcv_nxt;
+    let soft_error = w.t.user.soft_error.filter(|_| may_be_overlooked);
     acknowledge(&mut w, segment);
+    if soft_error.is_some() {
+        let mut overlooked = w.clone();
+        overlooked.t.user.soft_error = soft_error;
+        overlooked.fired(&rules::SOFT_ERROR_KEPT);
+        let mut both = text_and_fin(w, segment);
+        both.extend(text_and_fin(overlooked, segment));
+        return both;
+    }
     if w.t.state == State::SynReceived {
         w.fired(&rules::SYN_RECEIVED_ACK);
         w.t.snd_wnd = scaled_window(segment, w.t.agreed.snd_scale);
@@ -317,6 +332,9 @@ pub(crate) fn acknowledge(w: &mut Work<'_>, segment: &Segment) {
         && segment.options.sack.iter().flatten().any(|b| b.left.at_most(w.t.snd_nxt) && b.right.after(segment.ack))
     {
         w.t.recovering = true;
+    }
+    if w.t.user.soft_error.take().is_some() {
+        w.fired(&rules::SOFT_ERROR_FORGOTTEN);
     }
     w.t.probes_out = 0;
     w.t.heard_at = w.at;

@@ -84,6 +84,10 @@ pub enum SocketOption {
     ReceiveBuffer(u32),
     /// `SO_SNDBUF`, bytes; the kernel doubles it.
     SendBuffer(u32),
+    /// `IP_TTL`, on an IPv4 socket.
+    TimeToLive(u8),
+    /// `IPV6_UNICAST_HOPS`, on an IPv6 socket.
+    UnicastHops(u8),
     /// `SO_ERROR`: read and cleared.
     Error,
 }
@@ -131,7 +135,7 @@ pub struct Errno(pub u16);
 
 impl Errno {
     /// Each errno that a TCP socket can return, with its name.
-    pub const NAMES: [(Errno, &'static str); 19] = [
+    pub const NAMES: [(Errno, &'static str); 22] = [
         (Errno::MFILE, "EMFILE"),
         (Errno::AGAIN, "EAGAIN"),
         (Errno::PIPE, "EPIPE"),
@@ -151,6 +155,9 @@ impl Errno {
         (Errno::NETUNREACH, "ENETUNREACH"),
         (Errno::NOBUFS, "ENOBUFS"),
         (Errno::INTR, "EINTR"),
+        (Errno::ACCES, "EACCES"),
+        (Errno::PROTO, "EPROTO"),
+        (Errno::NOPROTOOPT, "ENOPROTOOPT"),
     ];
     /// Nothing to read, or no room to write, now.
     pub const AGAIN: Errno = Errno(11);
@@ -190,6 +197,12 @@ impl Errno {
     pub const NOBUFS: Errno = Errno(105);
     /// A signal came first.
     pub const INTR: Errno = Errno(4);
+    /// ICMPv6: administratively prohibited.
+    pub const ACCES: Errno = Errno(13);
+    /// ICMP: parameter problem.
+    pub const PROTO: Errno = Errno(71);
+    /// ICMP: the host has no TCP.
+    pub const NOPROTOOPT: Errno = Errno(92);
 
     /// The name, as in `ECONNRESET`; `None` for a number outside [`Errno::NAMES`].
     pub fn name(self) -> Option<&'static str> {

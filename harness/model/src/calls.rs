@@ -9,7 +9,7 @@ use crate::another::{Listener, active_open};
 use crate::call::{Call, CallResult, Errno, Poll, ShutdownHow, SocketOption};
 use crate::emit;
 use crate::rule::rules;
-use crate::segment::Seq;
+use crate::segment::{HOP_LIMIT_DEFAULT, Seq};
 use crate::state::State;
 use crate::step::Work;
 use crate::tcb::{EmissionKind, Tcb, User};
@@ -24,7 +24,8 @@ pub(crate) fn call(mut w: Work<'_>, call: Call) -> Vec<Work<'_>> {
         Call::Listen { backlog } => {
             w.fired(&rules::CALL_LISTEN);
             w.t.user.listening = true;
-            w.t.listener = Listener { backlog, reuse_addr: w.t.user.reuse_addr };
+            let User { reuse_addr, hop_limit, .. } = w.t.user;
+            w.t.listener = Listener { backlog, reuse_addr, hop_limit };
             w.t.user.descriptors = 0;
             w.t.enter(State::Listen);
             vec![w.returns(OK)]
@@ -356,6 +357,8 @@ fn in_limits(option: SocketOption) -> bool {
         | SocketOption::ReuseAddr(_)
         | SocketOption::ReceiveBuffer(_)
         | SocketOption::SendBuffer(_)
+        | SocketOption::TimeToLive(_)
+        | SocketOption::UnicastHops(_)
         | SocketOption::Error => true,
     }
 }
@@ -365,6 +368,7 @@ fn set_option(mut w: Work<'_>, option: SocketOption) -> Vec<Work<'_>> {
     if !in_limits(option) {
         return vec![w.returns(CallResult::Error(Errno::INVAL))];
     }
+    let listens = w.t.unclaimed();
     let u = &mut w.t.user;
     match option {
         SocketOption::Linger(seconds) => u.linger_s = seconds,
@@ -419,6 +423,12 @@ fn set_option(mut w: Work<'_>, option: SocketOption) -> Vec<Work<'_>> {
         SocketOption::KeepInterval(seconds) => u.keep_interval_s = seconds,
         SocketOption::KeepCount(count) => u.keep_count = count,
         SocketOption::ReuseAddr(on) => u.reuse_addr = on,
+        SocketOption::TimeToLive(hops) | SocketOption::UnicastHops(hops) => {
+            u.hop_limit = Some(hops);
+            if listens {
+                w.t.listener.hop_limit = Some(hops);
+            }
+        }
         SocketOption::ReceiveBuffer(_) | SocketOption::SendBuffer(_) | SocketOption::Error => {}
     }
     vec![w.returns(OK)]
@@ -445,8 +455,18 @@ fn get_option(w: &mut Work<'_>, option: SocketOption) -> CallResult {
         SocketOption::KeepCount(_) => i64::from(u.keep_count),
         SocketOption::ReuseAddr(_) => i64::from(u.reuse_addr),
         SocketOption::ReceiveBuffer(n) | SocketOption::SendBuffer(n) => i64::from(n),
+        SocketOption::TimeToLive(_) | SocketOption::UnicastHops(_) => {
+            i64::from(u.hop_limit.unwrap_or(HOP_LIMIT_DEFAULT))
+        }
         SocketOption::Error if listens => 0,
-        SocketOption::Error => i64::from(u.error.take().map_or(0, |errno| errno.0)),
+        SocketOption::Error => {
+            let soft = u.soft_error.filter(|_| u.error.is_none());
+            if soft.is_some() {
+                u.soft_error = None;
+                w.fired(&rules::SOFT_ERROR_TOLD);
+            }
+            i64::from(w.t.user.error.take().or(soft).map_or(0, |errno| errno.0))
+        }
     })
 }
 

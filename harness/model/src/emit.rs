@@ -13,7 +13,7 @@ use crate::calls::opened;
 use crate::event::{Event, Timeout, Transition};
 use crate::profile::Profile;
 use crate::rule::{RuleRef, rules};
-use crate::segment::{Flags, Segment, Seq, Timestamps};
+use crate::segment::{Flags, HOP_LIMIT_DEFAULT, Segment, Seq, Timestamps};
 use crate::state::State;
 use crate::step::{Work, pending, step};
 use crate::tcb::{AckBy, EmissionKind, InFlight, RetransmitKind, Tcb};
@@ -335,6 +335,10 @@ fn fits_agreement(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -
         | EmissionKind::LossProbe
         | EmissionKind::Probe { .. } => t.agreed.timestamps,
     };
+    let hop_limit = hop_limit(t, kind);
+    if segment.hop_limit != hop_limit {
+        return Err((&rules::SEGMENT_HOP_LIMIT, format!("hop limit {hop_limit}")));
+    }
     if o.timestamps.is_some() != with_timestamps {
         let text = if with_timestamps { "a timestamps option" } else { "no timestamps option" };
         return Err((&rules::SEGMENT_TIMESTAMPS, text.to_string()));
@@ -367,6 +371,22 @@ fn fits_agreement(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -
     Ok(())
 }
 
+/// The hop limit of a segment: what no socket sends, or a mini-socket, goes out with the host's default
+/// (`ip_send_unicast_reply`, `tcp_v6_send_response`).
+fn hop_limit(t: &Tcb, kind: EmissionKind) -> u8 {
+    let by_socket = match kind {
+        EmissionKind::Reset { active, .. } => active,
+        EmissionKind::Ack { by, .. } => by == AckBy::Socket,
+        EmissionKind::Syn
+        | EmissionKind::SynAck
+        | EmissionKind::Transmit
+        | EmissionKind::Retransmit
+        | EmissionKind::LossProbe
+        | EmissionKind::Probe { .. } => true,
+    };
+    t.user.hop_limit.filter(|_| by_socket).unwrap_or(HOP_LIMIT_DEFAULT)
+}
+
 /// What a stack that plays the model puts into its segments by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Voice {
@@ -386,6 +406,7 @@ pub struct Voice {
 pub fn emitted(tcb: &Tcb, voice: &Voice, profile: &Profile) -> Option<Segment> {
     let kind = tcb.owed.iter().find(|owed| owed.must)?.kind;
     let mut segment = concrete(tcb, kind, voice.iss)?;
+    segment.hop_limit = hop_limit(tcb, kind);
     let timestamps = match kind {
         EmissionKind::Syn => profile.timestamps,
         EmissionKind::SynAck if tcb.user.owned => profile.timestamps,

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::another::AnotherCall;
 use crate::call::{Call, CallResult};
+use crate::icmp::IcmpError;
 use crate::rule::RuleRef;
 use crate::segment::Segment;
 use crate::tcb::{Neighbours, Tcb};
@@ -30,6 +31,10 @@ pub enum Event {
     SegmentArrives(Segment),
     /// A segment arrives whose checksum or header is wrong: it is dropped unseen (RFC 9293 section 3.1).
     DamagedSegmentArrives,
+    /// An ICMP error about a segment of the connection arrives.
+    IcmpArrives(IcmpError),
+    /// The host crashes: whatever it knew of the connection is gone, and nothing is said (RFC 9293 section 3.5.1).
+    HostDies,
     /// A timer's handler runs.
     Timeout(Timeout),
 }

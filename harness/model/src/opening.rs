@@ -6,6 +6,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::another::Listener;
 use crate::arrives;
 use crate::call::Errno;
 use crate::rule::{RuleRef, rules};
@@ -59,9 +60,9 @@ fn queue_is_full(w: &Work<'_>) -> bool {
 
 /// A SYN makes a request socket; `iss` is the number it will use, where it is known.
 pub(crate) fn accept_syn(w: &mut Work<'_>, segment: &Segment, iss: Option<Seq>) {
-    let old = &w.t.user;
-    let reuse_addr = w.t.listener.reuse_addr;
-    let user = User { listening: true, descriptors: 0, keepalive: old.keepalive, reuse_addr, ..User::new() };
+    let keepalive = w.t.user.keepalive;
+    let Listener { reuse_addr, hop_limit, .. } = w.t.listener;
+    let user = User { listening: true, descriptors: 0, keepalive, reuse_addr, hop_limit, ..User::new() };
     let owed = core::mem::take(&mut w.t.owed);
     let (listener, another, neighbours) = (w.t.listener, w.t.another, w.t.neighbours);
     w.t = Tcb { state: State::SynReceived, user, owed, iss, listener, another, neighbours, ..Tcb::closed() };

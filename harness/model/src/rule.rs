@@ -77,7 +77,7 @@ pub mod rules {
         SEGMENT_TSVAL: "segment/tsval-monotone", Must, "RFC 7323 section 5.4", "TSval does not go back and follows a clock between 1 ms and 1 s a tick";
         SEGMENT_WINDOW: "segment/window-not-shrunk", Should, "RFC 9293 section 3.8.6", "the right edge of the receive window does not move back";
         SEGMENT_SACK: "segment/sack-only-if-needed", Must, "RFC 2018 section 4", "SACK blocks are sent only if permitted and only for data out of order or received twice";
-        SEGMENT_HOP_LIMIT: "segment/hop-limit", Linux, "Linux ip_default_ttl", "segments leave with the default TTL of 64";
+        SEGMENT_HOP_LIMIT: "segment/hop-limit", Must, "RFC 9293 section 3.9.2, Linux ip_select_ttl()", "segments leave with the hop limit that the socket was given, 64 by default";
         SEGMENT_UNEXPLAINED: "segment/unexplained", Must, "RFC 9293 section 3.10", "every segment emitted has a cause: a call, an arriving segment or a timeout";
 
         // Section 3.10.1 to 3.10.6: user calls.
@@ -205,6 +205,23 @@ pub mod rules {
         ZERO_WINDOW_PROBE: "timeout/zero-window-probe", Must, "RFC 9293 section 3.8.6.1", "a closed window is probed at increasing intervals";
         SHRUNK_WINDOW: "timeout/shrunk-window", Linux, "Linux tcp_rtx_probe0_timed_out()", "while the peer's window is shrunk to nothing retransmissions probe it and are not counted; without an ACK for two RTO_MAX the connection ends: ETIMEDOUT";
         CORK_TIMEOUT: "timeout/cork", Linux, "Linux tcp_probe_timer(), tcp(7) TCP_CORK", "what MSG_MORE or TCP_CORK holds back goes out when the probe timer fires";
+
+        // Section 3.9.2.2: ICMP errors.
+        ICMP_NO_CONNECTION: "icmp/no-connection", Must, "RFC 9293 section 3.9.2.2", "an ICMP error concerns the connection that it quotes, and nobody where there is none";
+        ICMP_OUTSIDE: "icmp/outside", Linux, "RFC 5927 section 4.1, Linux tcp_v4_err()", "an ICMP error that quotes a sequence number outside SND.UNA..SND.NXT is ignored";
+        ICMP_OPENING_SOFT: "icmp/opening-soft", Linux, "RFC 5461 section 4, Linux tcp_v4_err()", "a soft ICMP error about the SYN ends the OPEN", departs "RFC 9293 section 3.9.2.2";
+        ICMP_OPENING_HARD: "icmp/opening-hard", Should, "RFC 9293 section 3.9.2.2", "a hard ICMP error about the SYN ends the OPEN";
+        ICMP_REQUEST: "icmp/syn-received", Linux, "Linux tcp_req_err()", "an ICMP error about the SYN,ACK ends SYN-RECEIVED: over IPv4 a soft one, over IPv6 a hard one", departs "RFC 9293 section 3.9.2.2";
+        ICMP_REQUEST_KEPT: "icmp/syn-received-kept", Linux, "Linux tcp_req_err()", "other ICMP errors about the SYN,ACK are ignored";
+        ICMP_SOFT: "icmp/soft", Must, "RFC 9293 section 3.9.2.2", "a soft ICMP error does not end a synchronized connection";
+        ICMP_HARD: "icmp/hard", Linux, "RFC 5461 section 2.1, Linux tcp_v4_err()", "a hard ICMP error does not end a synchronized connection either", departs "RFC 9293 section 3.9.2.2";
+        ICMP_MINI: "icmp/time-wait", Linux, "Linux tcp_v4_err()", "ICMP errors are ignored in TIME-WAIT, and in FIN-WAIT-2 without an owner";
+        ICMP_SOURCE_QUENCH: "icmp/source-quench", Must, "RFC 9293 section 3.9.2.2", "a Source Quench is discarded silently";
+        ICMP_REVERT: "icmp/revert-back-off", May, "RFC 6069 section 5, Linux tcp_ld_RTO_revert()", "an unreachable net, or over IPv4 host, quoted with SND.UNA takes back the last back-off of the RTO";
+        SOFT_ERROR_TOLD: "icmp/told", Should, "RFC 9293 section 3.9.2.2, Linux tcp_write_err()", "a soft error is told by SO_ERROR, and is what a connection that times out ends with in place of ETIMEDOUT";
+        SOFT_ERROR_FORGOTTEN: "icmp/forgotten", Linux, "Linux tcp_ack()", "the soft error is forgotten with the next ACK that arrives";
+        SOFT_ERROR_KEPT: "icmp/kept-on-fast-path", Linux, "Linux tcp_rcv_established()", "data in order that acknowledges nothing new may leave the soft error: its ACK is not looked at";
+
         STATE_REPORTED: "state/reported", Must, "RFC 9293 section 3.3.2", "the kernel reports the state that the events lead to";
         TIMER_REPORTED: "state/timer", Linux, "Linux inet_sk_diag_fill()", "the kernel reports the timer that is pending, its expiry and its retransmissions";
         QUEUES_REPORTED: "state/queues", Linux, "Linux tcp_diag_get_info()", "the kernel reports what is unread and what is unacknowledged";

@@ -157,7 +157,7 @@ pub struct Options {
 }
 
 /// A segment: `seg.seq`, `seg.ack`, `seg.wnd` as they are in the header, `data_len` in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Segment {
     /// Sequence number of the first byte, or of the SYN.
     pub seq: Seq,
@@ -173,6 +173,28 @@ pub struct Segment {
     pub data_len: u32,
     /// Options.
     pub options: Options,
+    /// The TTL or hop limit of its packet (RFC 9293 section 3.9.2).
+    pub hop_limit: u8,
+}
+
+/// The hop limit of whoever sets none (RFC 1700; Linux `IPDEFTTL`, `IPV6_DEFAULT_HOPLIMIT`).
+pub const HOP_LIMIT_DEFAULT: u8 = 64;
+
+impl Default for Segment {
+    /// No flags, no data, no options; the hop limit is the default one.
+    fn default() -> Segment {
+        let zero = Seq(0);
+        Segment {
+            seq: zero,
+            ack: zero,
+            flags: Flags::default(),
+            wnd: 0,
+            urg: 0,
+            data_len: 0,
+            options: Options::default(),
+            hop_limit: HOP_LIMIT_DEFAULT,
+        }
+    }
 }
 
 impl Segment {

@@ -15,7 +15,7 @@ use crate::state::State;
 use crate::tcb::{EmissionKind, Tcb, User};
 use crate::time::{Span, Ticks, Timer};
 use crate::wheel::arm;
-use crate::{another, arrives, calls, opening, time_wait, timeouts};
+use crate::{another, arrives, calls, icmp, opening, time_wait, timeouts};
 
 /// Every allowed successor of `tcb` when `event` takes effect at `at`.
 ///
@@ -38,6 +38,8 @@ pub fn step(tcb: &Tcb, event: &Event, at: Span, profile: &Profile) -> Vec<Transi
         }
         Event::SegmentArrives(segment) => segment_arrives(work, segment),
         Event::DamagedSegmentArrives => vec![work],
+        Event::IcmpArrives(error) => icmp::arrives(work, *error),
+        Event::HostDies => vec![Work { t: Tcb::closed(), ..work }],
         Event::Timeout(timeout) => timeouts::timeout(work, *timeout),
     };
     let waited = calls::close_waits_in(tcb.socket_state());
@@ -109,7 +111,8 @@ impl Work<'_> {
         self.t.delete();
         self.t.transitions.clear();
         self.t.state = if self.t.user.listening { State::Listen } else { State::Closed };
-        self.t.user = User { listening: self.t.user.listening, descriptors: 0, ..User::new() };
+        let User { listening, hop_limit, .. } = self.t.user;
+        self.t.user = User { listening, hop_limit, descriptors: 0, ..User::new() };
     }
 
     /// Owes a segment at once.

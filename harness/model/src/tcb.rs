@@ -209,6 +209,8 @@ pub struct User {
     pub eof: bool,
     /// Pending error (`sk_err`).
     pub error: Option<Errno>,
+    /// What an ICMP error told, that is no reason to give up yet (`sk_err_soft`).
+    pub soft_error: Option<Errno>,
     /// Bytes in order and unread.
     pub unread: u32,
     /// `SO_LINGER`, seconds.
@@ -235,6 +237,8 @@ pub struct User {
     pub bound: bool,
     /// The socket keeps the port when the connection is gone (`SOCK_BINDPORT_LOCK`): it was bound by name and not accepted.
     pub keeps_port: bool,
+    /// `IP_TTL` or `IPV6_UNICAST_HOPS`; `None` is the host's default.
+    pub hop_limit: Option<u8>,
     /// A lingering `close` that has not returned: until when it waits.
     pub closing_until: Option<Span>,
 }
@@ -478,6 +482,7 @@ impl User {
             write_shut: false,
             eof: false,
             error: None,
+            soft_error: None,
             unread: 0,
             linger_s: None,
             linger2_s: 0,
@@ -491,6 +496,7 @@ impl User {
             reuse_addr: false,
             bound: true,
             keeps_port: false,
+            hop_limit: None,
             closing_until: None,
         }
     }

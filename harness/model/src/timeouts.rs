@@ -51,7 +51,7 @@ pub(crate) fn timeout<'p>(mut w: Work<'p>, which: Timeout) -> Vec<Work<'p>> {
 }
 
 /// RTO expired (`tcp_retransmit_timer`).
-fn retransmission_timeout(w: Work<'_>) -> Vec<Work<'_>> {
+pub(crate) fn retransmission_timeout(w: Work<'_>) -> Vec<Work<'_>> {
     match w.t.state {
         State::SynSent => vec![syn_timeout(w)],
         State::SynReceived if !w.t.user.owned => vec![syn_ack_timeout(w)],
@@ -131,9 +131,17 @@ impl Outcome {
 /// The connection is given up (`tcp_write_err`).
 fn give_up<'p>(mut w: Work<'p>, rule: RuleRef) -> Work<'p> {
     w.fired(rule);
-    w.t.user.error = Some(Errno::TIMEDOUT);
-    w.t.delete();
+    time_out(&mut w);
     w
+}
+
+/// The connection ends for want of an answer, and with what an ICMP error told of it (`tcp_write_err`).
+fn time_out(w: &mut Work<'_>) {
+    if w.t.user.soft_error.is_some() {
+        w.fired(&rules::SOFT_ERROR_TOLD);
+    }
+    w.t.user.error = Some(w.t.user.soft_error.unwrap_or(Errno::TIMEDOUT));
+    w.t.delete();
 }
 
 /// Which rule ends the retransmissions or probes (`tcp_write_timeout`).
@@ -149,7 +157,8 @@ fn retry_rule(w: &Work<'_>) -> RuleRef {
 
 /// How many retransmissions or probes an orphan may make (`tcp_orphan_retries`); `alive` while its timeout is below RTO_MAX.
 fn orphan_retries(w: &Work<'_>, alive: bool) -> u32 {
-    if w.p.orphan_retries == 0 && alive { 8 } else { w.p.orphan_retries }
+    let told = if w.t.user.soft_error.is_some() && !alive { 0 } else { w.p.orphan_retries };
+    if told == 0 && alive { 8 } else { told }
 }
 
 /// Whether the retransmissions have lasted long enough (`tcp_write_timeout`, `retransmits_timed_out`).
@@ -206,8 +215,7 @@ fn modelled_timeout_ms(w: &Work<'_>, boundary: u32) -> u64 {
 fn syn_timeout(mut w: Work<'_>) -> Work<'_> {
     w.fired(&rules::SYN_RETRY);
     if w.t.retransmits >= w.p.syn_retries + w.p.syn_linear_timeouts {
-        w.t.user.error = Some(Errno::TIMEDOUT);
-        w.t.delete();
+        time_out(&mut w);
         return w;
     }
     w.t.retransmits += 1;
@@ -363,8 +371,7 @@ fn keepalive_timeout(mut w: Work<'_>) -> Vec<Work<'_>> {
     if dead {
         let kind = EmissionKind::Reset { seq: w.t.acceptable_seq(), ack: Some(w.t.rcv_nxt), active: true };
         w.owe(kind, &rules::KEEPALIVE_DEAD);
-        w.t.user.error = Some(Errno::TIMEDOUT);
-        w.t.delete();
+        time_out(&mut w);
     } else {
         let seq = w.t.snd_nxt - 1;
         w.owe(EmissionKind::Probe { seq }, &rules::KEEPALIVE_PROBE);

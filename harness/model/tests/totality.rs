@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use tcpconform_model::{
-    Call, Event, Flags, Options, Profile, Segment, Seq, ShutdownHow, Span, State, Tcb, Timestamps, Voice, emitted,
-    explain, pending, step,
+    Call, Errno, Event, Flags, IcmpError, IcmpKind, Options, Profile, Segment, Seq, ShutdownHow, Span, State, Tcb,
+    Timestamps, Voice, emitted, explain, pending, step,
 };
 
 const MS: u64 = 1_000_000;
@@ -169,6 +169,52 @@ fn every_segment_in_every_state_has_a_rule() {
                     }
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn every_icmp_error_in_every_state_has_a_rule() {
+    let unknown = IcmpKind::Other { kind: 3, code: 200 };
+    for state in State::ALL {
+        let stack = Stack::in_state(state, 0xffff_fffe, 9, false);
+        for ipv6 in [false, true] {
+            for seq in [0, 1, 2, 3, 0x8000_0000, 0xffff_ffff] {
+                for (kind, name) in IcmpKind::NAMES {
+                    let error = IcmpError { kind, ipv6, seq: stack.iss + seq };
+                    let all = step(&stack.tcb, &Event::IcmpArrives(error), Span::at(stack.now), &stack.profile);
+                    assert!(!all.is_empty(), "{name} in {state}");
+                    for transition in &all {
+                        holds_together(&transition.tcb);
+                        assert!(!transition.rules.is_empty(), "no rule is named for {name} in {state}");
+                        assert!(transition.tcb.owed.len() <= stack.tcb.owed.len(), "{name} is answered in {state}");
+                    }
+                }
+                let error = IcmpError { kind: unknown, ipv6, seq: stack.iss + seq };
+                let none = step(&stack.tcb, &Event::IcmpArrives(error), Span::at(stack.now), &stack.profile);
+                assert!(none.is_empty(), "an error that nothing is known of, in {state}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_soft_error_ends_an_open_and_no_connection() {
+    for state in [State::SynSent, State::Established, State::FinWait1, State::CloseWait, State::LastAck] {
+        let mut stack = Stack::in_state(state, 7, 9, false);
+        let error = IcmpError { kind: IcmpKind::HostUnreachable, ipv6: false, seq: stack.tcb.snd_una };
+        stack.happen(&Event::IcmpArrives(error));
+        let opening = state == State::SynSent;
+        assert_eq!(stack.tcb.state, if opening { State::Closed } else { state });
+        let told = Some(Errno::HOSTUNREACH);
+        assert_eq!(
+            (stack.tcb.user.error, stack.tcb.user.soft_error),
+            if opening { (told, None) } else { (None, told) }
+        );
+        if !opening {
+            let (seq, ack) = (stack.tcb.rcv_nxt - stack.irs.0, stack.tcb.snd_nxt - stack.iss.0);
+            stack.arrives(Flags::ACK, seq.0, ack.0, 0);
+            assert_eq!(stack.tcb.user.soft_error, None, "something worked, in {state}");
         }
     }
 }

@@ -6,7 +6,7 @@ use super::deviation::Deviation;
 use super::seconds;
 use crate::case::Topology;
 use crate::judgement::{ContextLine, Finding};
-use crate::notation::display_segment;
+use crate::notation::{display_segment, icmp_text};
 use crate::trace::{EndpointIdentity, Record, Trace, Way, What};
 use crate::view::View;
 use crate::wire;
@@ -58,12 +58,15 @@ fn line(trace: &Trace, endpoint: &EndpointIdentity, record: &Record, view: &mut 
             let (arrow, note) = match (segment.way, trace.header.topology) {
                 (Way::Out, _) => ('>', "emitted"),
                 (Way::In, Topology::Crafted) => ('<', "injected"),
-                (Way::In, Topology::TwoKernels) => ('<', "relayed"),
+                (Way::In, Topology::TwoKernels | Topology::Routed) => ('<', "relayed"),
             };
             Some((
                 format!("{arrow} {}", display_segment(&packet.segment, view.bases(segment.way), false)),
                 note.to_string(),
             ))
+        }
+        What::Icmp(error) if error.on == endpoint.name => {
+            Some((format!("< {}", icmp_text(&error.packet, view.bases(Way::Out))), "icmp".to_string()))
         }
         What::Call(call) if call.on == endpoint.name => {
             Some((format!("  {} = {}", call.op, call.result), "call".to_string()))
@@ -73,6 +76,7 @@ fn line(trace: &Trace, endpoint: &EndpointIdentity, record: &Record, view: &mut 
         }
         What::Relay(act) if act.from == endpoint.name => Some((format!("  {:?}", act.act), "middle".to_string())),
         What::Segment(_)
+        | What::Icmp(_)
         | What::Relay(_)
         | What::Call(_)
         | What::Sample(_)

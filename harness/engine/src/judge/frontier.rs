@@ -197,6 +197,11 @@ impl<'t> Frontier<'t> {
                 continue;
             }
             let mut next = possible.follow(transition, at.hi);
+            if stimulus.event == Event::HostDies {
+                // Nobody is left to report what went before.
+                next.unreported.clear();
+                next.earlier = None;
+            }
             next.next += 1;
             open.push(next);
         }

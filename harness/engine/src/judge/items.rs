@@ -1,6 +1,6 @@
 //! A trace as one endpoint's frontier takes it: stimuli with the time in which each takes effect, and observations in order.
 
-use tcpconform_model::{Call, CallResult, Event, Nanos, Profile, Segment, State};
+use tcpconform_model::{Call, CallResult, Event, IcmpError, Nanos, Profile, Segment, State};
 
 use super::others::Others;
 use crate::names::{Names, Scope};
@@ -89,6 +89,10 @@ pub(super) fn items<'t>(trace: &'t Trace, identity: &EndpointIdentity, profile: 
                     }
                 }
             }
+            What::Icmp(error) if error.on == endpoint => {
+                let event = icmp_event(&error.packet);
+                stimuli.push(Stimulus { at, until: at + profile.processing_ns, event, result: None, record });
+            }
             What::Ports(ports) if ports.on.host == endpoint.host => names.set_ports(ports.first, ports.last),
             What::Call(call) if call.on.host == endpoint.host => {
                 let event = names.event(call.on, identity.local.port(), &call.op);
@@ -120,6 +124,7 @@ pub(super) fn items<'t>(trace: &'t Trace, identity: &EndpointIdentity, profile: 
             What::Transition(change) if change.on == endpoint => observe(at, SeenItem::Changed(change.from, change.to)),
             What::End {} => observe(at, SeenItem::End),
             What::Segment(_)
+            | What::Icmp(_)
             | What::Relay(_)
             | What::Call(_)
             | What::Sample(_)
@@ -135,6 +140,16 @@ pub(super) fn items<'t>(trace: &'t Trace, identity: &EndpointIdentity, profile: 
         item.stimuli = stimuli.partition_point(|stimulus| stimulus.at <= item.at);
     }
     Items { stimuli, observations }
+}
+
+/// The model's event for an ICMP error.
+pub(crate) fn icmp_event(packet: &[u8]) -> Event {
+    match wire::parse_icmp(packet) {
+        Ok(message) if message.checksum_ok => {
+            Event::IcmpArrives(IcmpError { kind: message.kind, ipv6: message.source.is_ipv6(), seq: message.seq })
+        }
+        Ok(_) | Err(_) => Event::DamagedSegmentArrives,
+    }
 }
 
 fn result_of(result: CallReturn) -> CallResult {

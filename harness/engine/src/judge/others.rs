@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 
 use tcpconform_model::{Call, Neighbours, State};
 
-use crate::case::{Endpoint, OperationCall};
+use crate::case::{Endpoint, Host, OperationCall};
 use crate::trace::{CallReturn, TimerKind, Trace, What};
 
 /// The other connections of an endpoint's host.
 pub(super) struct Others {
+    host: Host,
     by_name: BTreeMap<Endpoint, Other>,
     listening: bool,
     told: Neighbours,
@@ -29,6 +30,7 @@ impl Others {
         let others = trace.header.endpoints.iter().map(|identity| identity.name);
         let others = others.filter(|name| name.host == endpoint.host && *name != endpoint);
         Others {
+            host: endpoint.host,
             by_name: others.map(|name| (name, Other::default())).collect(),
             listening: false,
             told: Neighbours::default(),
@@ -44,13 +46,20 @@ impl Others {
                 other.open =
                     !matches!(sample.state, State::Closed | State::Listen | State::SynSent | State::SynReceived);
             }
-            What::Call(call) => {
+            What::Call(call) if call.on.host == self.host => {
+                if call.op.call.is_of_host() {
+                    self.listening = false;
+                    self.by_name.values_mut().for_each(|other| *other = Other::default());
+                }
                 let succeeded = matches!(call.result, CallReturn::Value(_));
                 self.listening |= succeeded && matches!(call.op.call, OperationCall::Socket(Call::Listen { .. }));
-                let other = self.by_name.get_mut(&call.on)?;
-                other.accepted |= succeeded && call.op.call == OperationCall::Socket(Call::Accept);
+                if let Some(other) = self.by_name.get_mut(&call.on) {
+                    other.accepted |= succeeded && call.op.call == OperationCall::Socket(Call::Accept);
+                }
             }
             What::Segment(_)
+            | What::Icmp(_)
+            | What::Call(_)
             | What::Relay(_)
             | What::Transition(_)
             | What::Ports(_)

@@ -137,7 +137,7 @@ impl<'t> Walk<'t> {
         let at = |sight: usize| Match { sight, at: self.sights[sight].at };
         let later = || (self.next..self.sights.len()).find(|&i| fits(event, &self.sights[i]));
         match event {
-            Event::Segment(_) => later().map(at),
+            Event::Segment(_) | Event::Icmp { .. } => later().map(at),
             Event::State { of, .. } => {
                 let is_state = |sight: &Sight| sight.on == *of && matches!(sight.seen, Seen::State(_));
                 let standing = self.sights[..self.next].iter().rposition(is_state);
@@ -176,7 +176,7 @@ impl<'t> Walk<'t> {
                             && predicted.after.is_none_or(|after| gap >= after);
                         let full = match (&predicted.event, &sight.seen) {
                             (Event::Segment(event), Seen::Segment(_)) => deviation(event, sight).is_none(),
-                            (_, Seen::Segment(_) | Seen::State(_) | Seen::Call { .. }) => true,
+                            (_, Seen::Segment(_) | Seen::Icmp(_) | Seen::State(_) | Seen::Call { .. }) => true,
                         };
                         if !(in_time && full && fits(&predicted.event, sight)) {
                             continue;
@@ -234,7 +234,7 @@ impl<'t> Walk<'t> {
                 Some(deviation) => fails(format!("{event} was to have {deviation}")),
                 None => Ok(()),
             },
-            Event::State { .. } | Event::Call { .. } | Event::Poll { .. } => Ok(()),
+            Event::Icmp { .. } | Event::State { .. } | Event::Call { .. } | Event::Poll { .. } => Ok(()),
         }
     }
 
@@ -248,6 +248,13 @@ impl<'t> Walk<'t> {
                 match later.iter().find(alike) {
                     Some(sight) => format!("the next there is {sight}"),
                     None => "no segment did".to_string(),
+                }
+            }
+            Event::Icmp { at, .. } => {
+                let alike = |s: &&Sight| s.on == *at && matches!(s.seen, Seen::Icmp(_));
+                match later.iter().find(alike) {
+                    Some(sight) => format!("the next there is {sight}"),
+                    None => "no ICMP error did".to_string(),
                 }
             }
             Event::State { of, state } if !changes(*of) => {
@@ -314,6 +321,7 @@ fn fits(event: &Event, sight: &Sight) -> bool {
                 && event.way == seen.way
                 && event.pattern.matches(&seen.segment, &seen.numbers, seen.bases)
         }
+        (Event::Icmp { at, kind }, Seen::Icmp(seen)) => *at == sight.on && kind == seen,
         (Event::State { of, state }, Seen::State(seen)) => *of == sight.on && state == seen,
         (Event::Call { on, op, returns }, Seen::Call { op: made, result }) => {
             *on == sight.on && op == made && returns.is_none_or(|returns| returns == *result)
@@ -322,8 +330,8 @@ fn fits(event: &Event, sight: &Sight) -> bool {
             *on == sight.on && polled(sight).is_some_and(|reported| reported.has(*events))
         }
         (
-            Event::Segment(_) | Event::State { .. } | Event::Call { .. } | Event::Poll { .. },
-            Seen::Segment(_) | Seen::State(_) | Seen::Call { .. },
+            Event::Segment(_) | Event::Icmp { .. } | Event::State { .. } | Event::Call { .. } | Event::Poll { .. },
+            Seen::Segment(_) | Seen::Icmp(_) | Seen::State(_) | Seen::Call { .. },
         ) => false,
     }
 }
@@ -337,8 +345,9 @@ fn deviation(event: &SegmentEvent, sight: &Sight) -> Option<String> {
     if event.checksum && !seen.checksum_ok {
         return Some("a valid checksum, and has a wrong one".to_string());
     }
-    let ttl = event.ttl.filter(|ttl| *ttl != seen.ttl)?;
-    Some(format!("TTL {ttl}, and has {}", seen.ttl))
+    let actual = seen.segment.hop_limit;
+    let ttl = event.ttl.filter(|ttl| *ttl != actual)?;
+    Some(format!("TTL {ttl}, and has {actual}"))
 }
 
 /// The events that a poll reported.
@@ -347,7 +356,7 @@ fn polled(sight: &Sight) -> Option<tcpconform_model::Poll> {
         Seen::Call { op, result: CallReturn::Events(events) } if op.call == OperationCall::Socket(Call::Poll) => {
             Some(*events)
         }
-        Seen::Call { .. } | Seen::Segment(_) | Seen::State(_) => None,
+        Seen::Call { .. } | Seen::Segment(_) | Seen::Icmp(_) | Seen::State(_) => None,
     }
 }
 

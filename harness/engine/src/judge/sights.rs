@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use tcpconform_model::{Segment, State};
+use tcpconform_model::{IcmpKind, Segment, State};
 
 use crate::case::{Endpoint, Operation};
 use crate::notation::{Bases, Numbers, display_segment};
@@ -29,6 +29,8 @@ pub(super) struct Sight {
 pub(super) enum Seen {
     /// A segment on the endpoint's link.
     Segment(Box<SegmentSight>),
+    /// An ICMP error about a segment of the endpoint's.
+    Icmp(IcmpKind),
     /// The state, as the kernel told it when asked or by its tracepoint.
     State(State),
     /// A call that returned.
@@ -45,7 +47,6 @@ pub(super) struct SegmentSight {
     /// Length of the TCP header, bytes.
     pub header: u8,
     pub checksum_ok: bool,
-    pub ttl: u8,
 }
 
 /// All that the trace shows.
@@ -60,6 +61,11 @@ pub(super) fn sights(trace: &Trace) -> Vec<Sight> {
                 let view = views.entry(segment.on).or_default();
                 if let Some(sight) = segment_sight(view, segment.way, &segment.packet) {
                     push(entry.at, segment.on, Seen::Segment(Box::new(sight)));
+                }
+            }
+            What::Icmp(error) => {
+                if let Ok(message) = wire::parse_icmp(&error.packet) {
+                    push(entry.at, error.on, Seen::Icmp(message.kind));
                 }
             }
             What::Call(call) => push(call.left, call.on, Seen::Call { op: call.op.clone(), result: call.result }),
@@ -96,7 +102,6 @@ fn segment_sight(view: &mut View, way: Way, packet: &[u8]) -> Option<SegmentSigh
         bases: known.bases(way),
         header: parsed.header_len,
         checksum_ok: parsed.checksum_ok,
-        ttl: parsed.ttl,
         segment: parsed.segment,
     })
 }
@@ -107,6 +112,7 @@ fn lives_on(on: Endpoint, to: State, later: &[Record]) -> bool {
         What::Sample(sample) if sample.on == on => Some(sample.state),
         What::Sample(_)
         | What::Segment(_)
+        | What::Icmp(_)
         | What::Relay(_)
         | What::Call(_)
         | What::Transition(_)
@@ -130,6 +136,7 @@ impl fmt::Display for Sight {
                 };
                 write!(f, "`{}` {way} {on}", display_segment(&sight.segment, sight.bases, false))
             }
+            Seen::Icmp(kind) => write!(f, "ICMP {kind} at {on}"),
             Seen::State(state) => write!(f, "{state} of {on}"),
             Seen::Call { op, result } => write!(f, "`{op} = {result}` on {on}"),
         }

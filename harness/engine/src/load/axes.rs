@@ -10,12 +10,12 @@ const VARIANTS_MAX: usize = 256;
 
 /// The axes that the language knows by itself, with their values; of one that the file leaves out, the first value
 /// holds and the variant's name does not say it. `ip` is always an axis, the last, with both values.
-const BUILT_IN: [(&str, [&str; 2]); 5] = [
-    ("timestamps", ["ts", "no-ts"]),
-    ("topology", ["crafted", "two-kernels"]),
-    ("open", ["active", "passive"]),
-    ("sack", ["sack", "no-sack"]),
-    ("ip", ["ipv4", "ipv6"]),
+const BUILT_IN: [(&str, &[&str]); 5] = [
+    ("timestamps", &["ts", "no-ts"]),
+    ("topology", &["crafted", "two-kernels", "routed"]),
+    ("open", &["active", "passive"]),
+    ("sack", &["sack", "no-sack"]),
+    ("ip", &["ipv4", "ipv6"]),
 ];
 
 /// An axis with its values and their texts.
@@ -54,14 +54,14 @@ pub(super) fn read(raw: &RawCase, tree: &Node, complaints: &Complaints<'_>) -> O
             }
             Some(value) if !known.contains(&value.0.as_str()) => {
                 let message = format!("unknown {name} `{}`", value.0);
-                complaints.push(tree.get(name).span.clone(), &message, &one_of(&value.0, known));
+                complaints.push(tree.get(name).span.clone(), &message, &one_of(&value.0, known.iter().copied()));
                 good = false;
             }
             Some(value) => axes.push(fixed_axis(name, &value.0)),
             None if declared => {}
             None if name == "ip" => axes.push(Axis {
                 name: name.into(),
-                values: known.map(|value| (value.to_string(), value.to_string())).to_vec(),
+                values: known.iter().map(|value| (value.to_string(), value.to_string())).collect(),
                 named: true,
                 custom: false,
             }),
@@ -137,7 +137,11 @@ fn axis(name: &str, values: &RawAxis, node: &Node, complaints: &Complaints<'_>) 
             complaints.push(at, &format!("value `{value}` given twice"), "each value once");
             good = false;
         } else if let Some(known) = known.filter(|known| !known.contains(&value.as_str())) {
-            complaints.push(at, &format!("unknown value `{value}` of axis `{name}`"), &one_of(value, *known));
+            complaints.push(
+                at,
+                &format!("unknown value `{value}` of axis `{name}`"),
+                &one_of(value, known.iter().copied()),
+            );
             good = false;
         } else if !is_name(value) {
             complaints.push(

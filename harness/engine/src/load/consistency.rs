@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tcpconform_model::{Call, SocketOption, State};
+use tcpconform_model::{Call, IcmpKind, SocketOption, State};
 
 use super::context::Context;
 use super::tree::Node;
-use crate::case::{Endpoint, Host, Open, Operation, OperationCall, StepKind, Topology};
+use crate::case::{Endpoint, Host, IcmpInjection, IpVersion, Open, Operation, OperationCall, StepKind, Topology};
 
 /// What the steps so far have made of the sockets.
 pub(super) struct Sockets {
     topology: Topology,
     open: Open,
+    ip: IpVersion,
+    crashed: BTreeSet<Host>,
     ends: BTreeMap<Endpoint, End>,
     /// Hosts that listen.
     listening: BTreeSet<Host>,
@@ -51,11 +53,13 @@ enum Held {
 }
 
 impl Sockets {
-    pub(super) fn new(topology: Topology, open: Open) -> Sockets {
+    pub(super) fn new(topology: Topology, open: Open, ip: IpVersion) -> Sockets {
         Sockets {
             topology,
             open,
+            ip,
             ends: BTreeMap::new(),
+            crashed: BTreeSet::new(),
             listening: BTreeSet::new(),
             servers: BTreeSet::new(),
             ephemeral: BTreeSet::new(),
@@ -75,7 +79,7 @@ impl Sockets {
             StepKind::Call { on, .. } | StepKind::Poll { on, .. } => Some(*on),
             StepKind::Expect { from, .. } => Some(*from),
             StepKind::Await { of, .. } => Some(*of),
-            StepKind::Inject { to, .. } => Some(*to),
+            StepKind::Inject { to, .. } | StepKind::Icmp { to, .. } => Some(*to),
             StepKind::Relay(_) | StepKind::Establish { .. } | StepKind::Wait(_) | StepKind::Ports { .. } => None,
         };
         self.waits |= matches!(kind, StepKind::Expect { .. } | StepKind::Await { .. } | StepKind::Poll { .. });
@@ -94,6 +98,7 @@ impl Sockets {
             StepKind::Establish { connection } => self.establish(context, node, *connection),
             StepKind::Call { on, op, .. } => self.call(context, node, *on, op),
             StepKind::Inject { .. } => self.inject(context, node),
+            StepKind::Icmp { to, error } => self.icmp(context, node, *to, error),
             StepKind::Expect { .. } => self.expect(context, node),
             StepKind::Await { of, state, .. } => self.state(context, node, *of, *state),
             StepKind::Poll { on, .. } => {
@@ -132,7 +137,7 @@ impl Sockets {
     }
 
     fn inject(&mut self, context: &Context<'_, '_>, node: &Node) {
-        if self.topology == Topology::TwoKernels {
+        if self.topology.has_two_kernels() {
             context.complain(
                 node,
                 "contradiction: between two kernels there is nobody who injects",
@@ -140,6 +145,18 @@ impl Sockets {
             );
         }
         self.injected = true;
+    }
+
+    fn icmp(&mut self, context: &Context<'_, '_>, node: &Node, to: Endpoint, error: &IcmpInjection) {
+        self.inject(context, node);
+        self.opened(context, node, to);
+        if error.kind == IcmpKind::SourceQuench && self.ip == IpVersion::Ipv6 {
+            context.complain(
+                node,
+                "contradiction: ICMPv6 has no Source Quench",
+                "another error, or this step under `when: {ipv4: [...]}`",
+            );
+        }
     }
 
     fn relay(&self, context: &Context<'_, '_>, node: &Node) {
@@ -214,6 +231,15 @@ impl Sockets {
     }
 
     fn call(&mut self, context: &Context<'_, '_>, node: &Node, on: Endpoint, op: &Operation) {
+        if self.crashed.contains(&on.host) && op.call != OperationCall::Reboot {
+            context.complain(node, &format!("contradiction: the host of `{on}` has crashed"), "reboot() before");
+            return;
+        }
+        if op.call.is_of_host() {
+            self.host_goes(on.host, op.call);
+            return;
+        }
+        self.check_ip_version(context, node, op.call);
         let name = op.descriptor.clone().unwrap_or_default();
         if let OperationCall::Serve { .. } = op.call {
             if self.listening.contains(&on.host) && op.descriptor.is_none() {
@@ -272,6 +298,8 @@ impl Sockets {
                 | OperationCall::Serve { .. }
                 | OperationCall::Exit
                 | OperationCall::Kill
+                | OperationCall::Crash
+                | OperationCall::Reboot
                 | OperationCall::TcpInfo => context.complain(
                     node,
                     &format!("`{name}` of `{on}` is neither connected nor listening"),
@@ -289,7 +317,9 @@ impl Sockets {
             | OperationCall::TcpInfo
             | OperationCall::Open
             | OperationCall::Bind
-            | OperationCall::Serve { .. } => {}
+            | OperationCall::Serve { .. }
+            | OperationCall::Crash
+            | OperationCall::Reboot => {}
         }
         if let Some(made) = &op.makes {
             let held = match op.call {
@@ -299,6 +329,8 @@ impl Sockets {
                 | OperationCall::Bind
                 | OperationCall::Exit
                 | OperationCall::Kill
+                | OperationCall::Crash
+                | OperationCall::Reboot
                 | OperationCall::TcpInfo => Held::Open,
             };
             if end.descriptors.insert(made.clone(), held).is_some() {
@@ -307,11 +339,37 @@ impl Sockets {
         }
     }
 
+    /// Nothing of the host's sockets is left.
+    fn host_goes(&mut self, host: Host, call: OperationCall) {
+        self.ends.retain(|endpoint, _| endpoint.host != host);
+        self.listening.remove(&host);
+        self.servers.retain(|(of, _)| *of != host);
+        self.ephemeral.remove(&host);
+        if call == OperationCall::Crash {
+            self.crashed.insert(host);
+        } else {
+            self.crashed.remove(&host);
+        }
+    }
+
+    /// An option of one IP version is none of the other's.
+    fn check_ip_version(&self, context: &Context<'_, '_>, node: &Node, call: OperationCall) {
+        let OperationCall::Socket(Call::SetOption(option) | Call::GetOption(option)) = call else { return };
+        let wanted = match (option, self.ip) {
+            (SocketOption::TimeToLive(_), IpVersion::Ipv6) => {
+                "IPV6_UNICAST_HOPS, or this step under `when: {ipv4: [...]}`"
+            }
+            (SocketOption::UnicastHops(_), IpVersion::Ipv4) => "IP_TTL, or this step under `when: {ipv6: [...]}`",
+            (_, IpVersion::Ipv4 | IpVersion::Ipv6) => return,
+        };
+        context.complain(node, "contradiction: an option of the other IP version", wanted);
+    }
+
     /// Whether the call makes sense where the opening stands; notes what it opens.
     fn fits_opening(&mut self, context: &Context<'_, '_>, node: &Node, on: Endpoint, call: OperationCall) -> bool {
         let connects = self.open == Open::Active && on.host == Host::A
-            || self.topology == Topology::TwoKernels && self.open == Open::Passive && on.host == Host::B;
-        let both_connect = self.topology == Topology::TwoKernels;
+            || self.topology.has_two_kernels() && self.open == Open::Passive && on.host == Host::B;
+        let both_connect = self.topology.has_two_kernels();
         let host_listens = self.listening.contains(&on.host);
         let end = self.ends.entry(on).or_default();
         match call {
@@ -387,6 +445,8 @@ impl Sockets {
             | OperationCall::Serve { .. }
             | OperationCall::Exit
             | OperationCall::Kill
+            | OperationCall::Crash
+            | OperationCall::Reboot
             | OperationCall::TcpInfo => self.opened(context, node, on),
         }
     }

@@ -10,7 +10,7 @@ use super::steps::{parse_endpoint, parse_some_poll, parse_state};
 use super::tree::Node;
 use crate::case::{Case, Endpoint, Host, Operation, OperationCall, StepKind, Topology};
 use crate::diagnostic::one_of;
-use crate::notation::{NotationError, parse_operation, parse_pattern, parse_poll};
+use crate::notation::{NotationError, parse_icmp_kind, parse_operation, parse_pattern, parse_poll};
 use crate::prediction::{Event, Predicted, Prediction, SegmentEvent};
 use crate::trace::{CallReturn, Nanos, Way};
 use tcpconform_model::{Call, Errno};
@@ -18,8 +18,8 @@ use tcpconform_model::{Call, Errno};
 const GIVEN_MAX: usize = 200;
 const TIMES_MAX: u64 = 1_000;
 const RATIO_MAX: f64 = 1_000.0;
-const EVENTS: [&str; 5] = ["segment", "arrives", "state", "call", "poll"];
-const EVENT_EXPECTED: &str = "one of `segment`, `arrives`, `state`, `call`, `poll`, `not` and `when`";
+const EVENTS: [&str; 6] = ["segment", "arrives", "icmp", "state", "call", "poll"];
+const EVENT_EXPECTED: &str = "one of `segment`, `arrives`, `icmp`, `state`, `call`, `poll`, `not` and `when`";
 
 /// How many events there are, those of all branches counted.
 pub(super) fn count_predicted(raw: &[RawPredicted]) -> usize {
@@ -173,6 +173,7 @@ impl Predictions<'_, '_, '_> {
         let (own, more): (&str, &[&str]) = match key {
             "segment" => ("from", &["header", "checksum", "ttl", "times"]),
             "arrives" => ("at", &["header", "checksum", "ttl", "times"]),
+            "icmp" => ("at", &["times"]),
             "state" => ("of", &[]),
             "call" => ("on", &["returns", "times"]),
             _ => ("on", &["times"]),
@@ -195,6 +196,10 @@ impl Predictions<'_, '_, '_> {
         match key {
             "segment" => self.segment(raw, text, node, at, Way::Out, on),
             "arrives" => self.segment(raw, text, node, at, Way::In, on),
+            "icmp" => {
+                let kind = self.context.parse(at, text, parse_icmp_kind);
+                Some(Event::Icmp { at: on?, kind: kind? })
+            }
             "state" => {
                 let state = self.context.parse(at, text, parse_state);
                 Some(Event::State { of: on?, state: state? })
@@ -280,6 +285,7 @@ impl Predictions<'_, '_, '_> {
             "not" => "`within` or `after` beside `not`",
             "segment" => "from, within, after, ratio, times, header, checksum or ttl",
             "arrives" => "at, within, after, ratio, times, header, checksum or ttl",
+            "icmp" => "at, within, after, ratio or times",
             "state" => "of, within, after or ratio",
             "call" => "on, returns, within, after, ratio or times",
             _ => "on, within, after, ratio or times",
@@ -294,6 +300,7 @@ impl Predictions<'_, '_, '_> {
             StepKind::Call { on: whose, op: made, .. } => *whose == on && made == op,
             StepKind::Establish { connection } => opens && *connection == on.connection,
             StepKind::Inject { .. }
+            | StepKind::Icmp { .. }
             | StepKind::Expect { .. }
             | StepKind::Await { .. }
             | StepKind::Poll { .. }
@@ -308,6 +315,7 @@ impl Predictions<'_, '_, '_> {
                 StepKind::Call { .. }
                 | StepKind::Establish { .. }
                 | StepKind::Inject { .. }
+                | StepKind::Icmp { .. }
                 | StepKind::Expect { .. }
                 | StepKind::Await { .. }
                 | StepKind::Poll { .. }
@@ -334,6 +342,7 @@ impl Predictions<'_, '_, '_> {
             StepKind::Call { on: whose, op, .. } => *whose == on && op.call == poll,
             StepKind::Establish { .. }
             | StepKind::Inject { .. }
+            | StepKind::Icmp { .. }
             | StepKind::Expect { .. }
             | StepKind::Await { .. }
             | StepKind::Wait(_)
@@ -363,6 +372,7 @@ fn keys(raw: &RawPredicted) -> impl Iterator<Item = (&'static str, Option<&Text>
     let texts = [
         ("segment", &raw.segment),
         ("arrives", &raw.arrives),
+        ("icmp", &raw.icmp),
         ("state", &raw.state),
         ("call", &raw.call),
         ("poll", &raw.poll),

@@ -51,6 +51,7 @@ pub(super) enum RawStep {
     B4(Text),
     Expect(Short<RawExpect>),
     Inject(Short<RawInject>),
+    Icmp(Short<RawIcmp>),
     State(Short<RawState>),
     Poll(Short<RawPoll>),
     Wait(Text),
@@ -78,6 +79,14 @@ pub(super) struct RawInject {
     pub(super) to: Option<Text>,
     #[serde(default)]
     pub(super) damage: Vec<RawDamage>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawIcmp {
+    pub(super) error: Text,
+    pub(super) to: Option<Text>,
+    pub(super) seq: Option<Text>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -159,6 +168,7 @@ pub(super) struct RawPrediction {
 pub(super) struct RawPredicted {
     pub(super) segment: Option<Text>,
     pub(super) arrives: Option<Text>,
+    pub(super) icmp: Option<Text>,
     pub(super) state: Option<Text>,
     pub(super) call: Option<Text>,
     pub(super) poll: Option<Text>,
@@ -329,6 +339,7 @@ macro_rules! from_text {
 from_text! {
     RawExpect { segment, from, within }
     RawInject { segment, to, damage }
+    RawIcmp { error, to, seq }
     RawState { is, of, within }
     RawPoll { events, on, within }
     RawPorts { connections, of }

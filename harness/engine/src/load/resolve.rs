@@ -95,7 +95,7 @@ fn variant(mut case: Case, raw: &RawCase, tree: &Node, context: &Context<'_, '_>
         let at = tree.get("optional-sysctls").entry(name).map_or(tree, |(key, _)| key);
         context.complain(at, &format!("`{name}` is among the `sysctls` too"), "either demanded or optional");
     }
-    if case.topology == Topology::TwoKernels {
+    if case.topology.has_two_kernels() {
         // A kernel endpoint offers what its sysctls say, as the crafted peer does by its options.
         for (value, name) in [("no-ts", "tcp_timestamps"), ("no-sack", "tcp_sack")] {
             if chosen(context.choices, value) {
@@ -103,7 +103,7 @@ fn variant(mut case: Case, raw: &RawCase, tree: &Node, context: &Context<'_, '_>
             }
         }
     }
-    let mut sockets = Sockets::new(case.topology, case.open);
+    let mut sockets = Sockets::new(case.topology, case.open, case.ip);
     let mut steps = Steps { context, axes, sockets: &mut sockets, steps: Vec::new() };
     steps.add_all(&raw.steps, tree.get("steps"));
     case.steps = steps.steps;
@@ -254,7 +254,7 @@ fn sysctls(raw: &Pairs<Text>, node: &Node, context: &Context<'_, '_>) -> BTreeMa
 }
 
 fn check_peer_is_there(raw: &RawCase, tree: &Node, context: &Context<'_, '_>, cases: &[Case]) {
-    if raw.peer.is_some() && cases.iter().all(|case| case.topology == Topology::TwoKernels) {
+    if raw.peer.is_some() && cases.iter().all(|case| case.topology.has_two_kernels()) {
         let node = tree.entry("peer").map_or(tree, |(key, _)| key);
         context.complain(
             node,
@@ -285,7 +285,13 @@ fn chosen(choices: &[Choice], value: &str) -> bool {
 }
 
 fn topology(choices: &[Choice]) -> Topology {
-    if chosen(choices, "two-kernels") { Topology::TwoKernels } else { Topology::Crafted }
+    if chosen(choices, "two-kernels") {
+        Topology::TwoKernels
+    } else if chosen(choices, "routed") {
+        Topology::Routed
+    } else {
+        Topology::Crafted
+    }
 }
 
 fn ip(choices: &[Choice]) -> IpVersion {

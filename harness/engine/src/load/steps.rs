@@ -11,9 +11,11 @@ use super::context::{Context, whole};
 use super::raw::{RawDamage, RawStep, Text};
 use super::resolve::values_of;
 use super::tree::Node;
-use crate::case::{Damage, Endpoint, Injection, Operation, RelayAction, RelayRule, Step, StepKind};
+use crate::case::{Damage, Endpoint, IcmpInjection, Injection, Operation, RelayAction, RelayRule, Step, StepKind};
 use crate::diagnostic::one_of;
-use crate::notation::{NotationError, parse_operation, parse_pattern, parse_poll, parse_segment};
+use crate::notation::{
+    NotationError, parse_expression, parse_icmp_kind, parse_operation, parse_pattern, parse_poll, parse_segment,
+};
 
 /// How long a step waits that does not say it.
 const WITHIN_DEFAULT: Duration = Duration::from_secs(1);
@@ -37,6 +39,7 @@ pub(super) fn count_steps(raw: &[RawStep]) -> usize {
             | RawStep::B4(_)
             | RawStep::Expect(_)
             | RawStep::Inject(_)
+            | RawStep::Icmp(_)
             | RawStep::State(_)
             | RawStep::Poll(_)
             | RawStep::Wait(_)
@@ -126,6 +129,16 @@ impl Steps<'_, '_, '_> {
                 let damage = self.damage(&raw.damage, node.get("damage"));
                 let to = self.endpoint(&raw.to, node, "to");
                 Some(StepKind::Inject { to: to?, injection: Injection { segment: segment?, damage: damage? } })
+            }
+            RawStep::Icmp(raw) => {
+                let (raw, node) = (&raw.0, node.get("icmp"));
+                let kind = self.context.parse(node.get("error"), &raw.error.0, parse_icmp_kind);
+                let to = self.endpoint(&raw.to, node, "to");
+                let seq = match &raw.seq {
+                    Some(text) => self.context.parse(node.get("seq"), &text.0, parse_expression).map(Some),
+                    None => Some(None),
+                };
+                Some(StepKind::Icmp { to: to?, error: IcmpInjection { kind: kind?, seq: seq? } })
             }
             RawStep::State(raw) => {
                 let (raw, node) = (&raw.0, node.get("state"));
@@ -310,6 +323,10 @@ fn text(kind: &StepKind) -> String {
         StepKind::Inject { to, injection } => {
             let damage: String = injection.damage.iter().map(|damage| format!(", {}", damage_text(*damage))).collect();
             format!("inject {}{}{damage}", injection.segment, by("to", *to))
+        }
+        StepKind::Icmp { to, error } => {
+            let seq = error.seq.as_ref().map(|seq| format!(", seq {seq}")).unwrap_or_default();
+            format!("icmp {}{}{seq}", error.kind, by("to", *to))
         }
         StepKind::Expect { from, pattern, within: time } => {
             format!("expect {pattern}{}{}", by("from", *from), within(*time))

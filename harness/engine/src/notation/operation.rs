@@ -7,7 +7,7 @@ use tcpconform_model::{Call, Poll, ShutdownHow, SocketOption};
 use super::scan::{NotationError, Scanner, unknown, wrong};
 use crate::case::{Operation, OperationCall};
 
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 22] = [
     "serve",
     "socket",
     "bind",
@@ -28,6 +28,8 @@ const VERBS: [&str; 20] = [
     "handover",
     "exit",
     "kill",
+    "crash",
+    "reboot",
 ];
 const HOWS: [(&str, ShutdownHow); 3] =
     [("RD", ShutdownHow::Read), ("WR", ShutdownHow::Write), ("RDWR", ShutdownHow::Both)];
@@ -38,7 +40,7 @@ const BACKLOG_MAX: u64 = 65_535;
 const ROOM_MAX: u64 = 1000;
 
 /// Each socket option by name, with the value that stands in a `getsockopt`, where it is not used.
-const OPTIONS: [(&str, SocketOption); 14] = [
+const OPTIONS: [(&str, SocketOption); 16] = [
     ("SO_LINGER", SocketOption::Linger(None)),
     ("TCP_LINGER2", SocketOption::Linger2(0)),
     ("TCP_NODELAY", SocketOption::NoDelay(false)),
@@ -52,6 +54,8 @@ const OPTIONS: [(&str, SocketOption); 14] = [
     ("SO_REUSEADDR", SocketOption::ReuseAddr(false)),
     ("SO_RCVBUF", SocketOption::ReceiveBuffer(0)),
     ("SO_SNDBUF", SocketOption::SendBuffer(0)),
+    ("IP_TTL", SocketOption::TimeToLive(0)),
+    ("IPV6_UNICAST_HOPS", SocketOption::UnicastHops(0)),
     ("SO_ERROR", SocketOption::Error),
 ];
 
@@ -160,6 +164,8 @@ fn arguments(s: &mut Scanner<'_>, verb: &str) -> Result<OperationCall, NotationE
         "exit" => Ok(OperationCall::Exit),
         "kill" => Ok(OperationCall::Kill),
         "tcp_info" => Ok(OperationCall::TcpInfo),
+        "crash" => Ok(OperationCall::Crash),
+        "reboot" => Ok(OperationCall::Reboot),
         "shutdown" => {
             let (start, word) = s.word();
             match HOWS.into_iter().find(|(name, _)| *name == word) {
@@ -213,6 +219,7 @@ fn with_value(s: &mut Scanner<'_>, option: SocketOption) -> Result<SocketOption,
         Ok(if minus { -value } else { value })
     };
     let switch = |s: &mut Scanner<'_>| s.number(0, 1, "off or on").map(|n| n == 1);
+    let hops = |s: &mut Scanner<'_>| s.number(1, u64::from(u8::MAX), "a count of hops").map(|n| n as u8);
     Ok(match option {
         SocketOption::Linger(_) => {
             if s.peek_word() == "off" {
@@ -234,6 +241,8 @@ fn with_value(s: &mut Scanner<'_>, option: SocketOption) -> Result<SocketOption,
         SocketOption::ReuseAddr(_) => SocketOption::ReuseAddr(switch(s)?),
         SocketOption::ReceiveBuffer(_) => SocketOption::ReceiveBuffer(number(s, "bytes")?),
         SocketOption::SendBuffer(_) => SocketOption::SendBuffer(number(s, "bytes")?),
+        SocketOption::TimeToLive(_) => SocketOption::TimeToLive(hops(s)?),
+        SocketOption::UnicastHops(_) => SocketOption::UnicastHops(hops(s)?),
         SocketOption::Error => SocketOption::Error,
     })
 }
@@ -255,6 +264,8 @@ impl fmt::Display for Operation {
             OperationCall::Exit => return f.write_str("exit()"),
             OperationCall::Kill => return f.write_str("kill()"),
             OperationCall::TcpInfo => return f.write_str("tcp_info()"),
+            OperationCall::Crash => return f.write_str("crash()"),
+            OperationCall::Reboot => return f.write_str("reboot()"),
         };
         match call {
             Call::Listen { backlog } => write!(f, "listen({backlog})"),
@@ -301,6 +312,7 @@ impl fmt::Display for OptionValue {
             | SocketOption::KeepCount(n)
             | SocketOption::ReceiveBuffer(n)
             | SocketOption::SendBuffer(n) => write!(f, "{n}"),
+            SocketOption::TimeToLive(hops) | SocketOption::UnicastHops(hops) => write!(f, "{hops}"),
             SocketOption::Error => f.write_str("0"),
         }
     }

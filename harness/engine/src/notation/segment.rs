@@ -48,6 +48,14 @@ pub fn parse_segment(text: &str) -> Result<SegmentText, NotationError> {
     Ok(segment)
 }
 
+/// Parses a sum of numbers and variables, as in `snd.nxt + 1`.
+pub fn parse_expression(text: &str) -> Result<Expression, NotationError> {
+    let mut s = Scanner::new(text);
+    let parsed = expression(&mut s)?;
+    s.finish("`+` or `-` and another term, or the end")?;
+    Ok(parsed)
+}
+
 /// Parses `FLAGS|* [SEQ[:END][(LEN)]] [ack N] [win N]`.
 pub fn parse_pattern(text: &str) -> Result<Pattern, NotationError> {
     let mut s = Scanner::new(text);

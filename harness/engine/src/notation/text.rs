@@ -50,6 +50,14 @@ text_form!(
 );
 
 text_form!(
+    /// An ICMP error by name, as in `host-unreachable`.
+    icmp_kind_text,
+    tcpconform_model::IcmpKind,
+    |kind| kind.to_string(),
+    |text| crate::notation::parse_icmp_kind(text).map_err(|e| e.to_string())
+);
+
+text_form!(
     /// A state by the RFC's name, as in `FIN-WAIT-1`.
     state_text,
     tcpconform_model::State,

@@ -1,9 +1,9 @@
 //! Makes packets, right ones first; then breaks them where a case wants them broken.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use pnet::packet::Packet as _;
-use pnet::packet::ip::IpNextHeaderProtocols;
+use pnet::packet::ip::{IpNextHeaderProtocol, IpNextHeaderProtocols};
 use pnet::packet::ipv4::{self, Ipv4Flags, Ipv4Packet, MutableIpv4Packet};
 use pnet::packet::ipv6::{Ipv6Packet, MutableIpv6Packet};
 use pnet::packet::tcp::{self, MutableTcpPacket, TcpPacket};
@@ -12,11 +12,10 @@ use tcpconform_model::Segment;
 use super::parse::{IPV4_MIN, IPV6_LEN, TCP_MIN};
 use crate::case::Damage;
 
-const TTL: u8 = 64;
 /// Where the checksum field of the TCP header stands.
 const CHECKSUM_AT: usize = 16;
 
-/// An IP packet with this segment: TTL or hop limit 64, DF, right lengths and checksums.
+/// An IP packet with this segment: DF, right lengths and checksums.
 ///
 /// `segment.options` and `segment.data_len` are not used: `options` are the option bytes, padded here with zeros to whole
 /// words, and `payload` is the data.
@@ -40,31 +39,43 @@ pub fn craft(
     write_tcp(&mut packet[tcp_at..], source.port(), destination.port(), segment, header);
     packet[tcp_at + TCP_MIN..][..options.len()].copy_from_slice(options);
     packet[tcp_at + header..].copy_from_slice(payload);
+    write_ip_header(&mut packet, source.ip(), destination.ip(), IpNextHeaderProtocols::Tcp, segment.hop_limit);
+    set_lengths_and_checksums(&mut packet);
+    packet
+}
+
+/// Writes the IP header in front of what the packet holds, its length and checksum included.
+pub(super) fn write_ip_header(
+    packet: &mut [u8],
+    source: IpAddr,
+    destination: IpAddr,
+    protocol: IpNextHeaderProtocol,
+    hop_limit: u8,
+) {
     match (source, destination) {
-        (SocketAddr::V4(source), SocketAddr::V4(destination)) => {
-            let mut ip = MutableIpv4Packet::new(&mut packet).expect("room for the IPv4 header");
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            let mut ip = MutableIpv4Packet::new(packet).expect("room for the IPv4 header");
             ip.set_version(4);
             ip.set_header_length((IPV4_MIN / 4) as u8);
             ip.set_flags(Ipv4Flags::DontFragment);
-            ip.set_ttl(TTL);
-            ip.set_next_level_protocol(IpNextHeaderProtocols::Tcp);
-            ip.set_source(*source.ip());
-            ip.set_destination(*destination.ip());
+            ip.set_ttl(hop_limit);
+            ip.set_next_level_protocol(protocol);
+            ip.set_source(source);
+            ip.set_destination(destination);
         }
-        (SocketAddr::V6(source), SocketAddr::V6(destination)) => {
-            let mut ip = MutableIpv6Packet::new(&mut packet).expect("room for the IPv6 header");
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            let mut ip = MutableIpv6Packet::new(packet).expect("room for the IPv6 header");
             ip.set_version(6);
-            ip.set_hop_limit(TTL);
-            ip.set_next_header(IpNextHeaderProtocols::Tcp);
-            ip.set_source(*source.ip());
-            ip.set_destination(*destination.ip());
+            ip.set_hop_limit(hop_limit);
+            ip.set_next_header(protocol);
+            ip.set_source(source);
+            ip.set_destination(destination);
         }
-        (SocketAddr::V4(_), SocketAddr::V6(_)) | (SocketAddr::V6(_), SocketAddr::V4(_)) => {
-            unreachable!("checked above")
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => {
+            unreachable!("addresses of one IP version, as the callers see to")
         }
     }
-    set_lengths_and_checksums(&mut packet);
-    packet
+    set_ip_length_and_checksum(packet);
 }
 
 /// Breaks a packet of [`craft`] on purpose. Lengths and checksums are made right again after each damage, so that
@@ -102,16 +113,8 @@ pub fn damage(packet: &mut Vec<u8>, damages: &[Damage]) {
 /// Makes the IP length, the IPv4 header checksum and the TCP checksum of a packet right, after a change to its bytes;
 /// for packets without IPv4 options or IPv6 extension headers.
 pub(crate) fn set_lengths_and_checksums(packet: &mut [u8]) {
-    let (len, tcp_at) = (packet.len(), tcp_at(packet));
-    if tcp_at == IPV4_MIN {
-        if let Some(mut ip) = MutableIpv4Packet::new(packet) {
-            ip.set_total_length(len as u16);
-            let checksum = ipv4::checksum(&ip.to_immutable());
-            ip.set_checksum(checksum);
-        }
-    } else if let Some(mut ip) = MutableIpv6Packet::new(packet) {
-        ip.set_payload_length((len - IPV6_LEN) as u16);
-    }
+    let tcp_at = tcp_at(packet);
+    set_ip_length_and_checksum(packet);
     let checksum = if tcp_at == IPV4_MIN {
         Ipv4Packet::new(packet).and_then(|ip| {
             let tcp = TcpPacket::new(ip.packet().get(tcp_at..)?)?;
@@ -125,6 +128,19 @@ pub(crate) fn set_lengths_and_checksums(packet: &mut [u8]) {
     };
     if let Some(checksum) = checksum {
         packet[tcp_at + CHECKSUM_AT..][..2].copy_from_slice(&checksum.to_be_bytes());
+    }
+}
+
+fn set_ip_length_and_checksum(packet: &mut [u8]) {
+    let len = packet.len();
+    if tcp_at(packet) == IPV4_MIN {
+        if let Some(mut ip) = MutableIpv4Packet::new(packet) {
+            ip.set_total_length(len as u16);
+            let checksum = ipv4::checksum(&ip.to_immutable());
+            ip.set_checksum(checksum);
+        }
+    } else if let Some(mut ip) = MutableIpv6Packet::new(packet) {
+        ip.set_payload_length((len - IPV6_LEN) as u16);
     }
 }
 

@@ -82,7 +82,7 @@ fn parse_tcp(
     packet: &[u8],
     tcp_at: usize,
     (source, destination): (IpAddr, IpAddr),
-    ttl: u8,
+    hop_limit: u8,
     checksum_ok: impl Fn(&TcpPacket<'_>) -> bool,
 ) -> Result<Packet, WireError> {
     let bytes = &packet[tcp_at..];
@@ -99,7 +99,6 @@ fn parse_tcp(
     Ok(Packet {
         source: SocketAddr::new(source, tcp.get_source()),
         destination: SocketAddr::new(destination, tcp.get_destination()),
-        ttl,
         segment: Segment {
             seq: Seq(tcp.get_sequence()),
             ack: Seq(tcp.get_acknowledgement()),
@@ -108,6 +107,7 @@ fn parse_tcp(
             urg: tcp.get_urgent_ptr(),
             data_len: (bytes.len() - header) as u32,
             options,
+            hop_limit,
         },
         checksum_ok: checksum_ok(&tcp),
         options_ok,
