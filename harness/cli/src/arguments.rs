@@ -53,6 +53,8 @@ pub enum Command {
         #[arg(value_name = "TRACE", required = true)]
         traces: Vec<PathBuf>,
     },
+    /// Print the JSON Schema of a case file, for editors.
+    Schema,
     /// Say what this machine allows, and the command that fixes what it does not.
     Doctor,
 }

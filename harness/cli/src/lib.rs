@@ -17,6 +17,7 @@ pub mod player;
 mod progress_line;
 pub mod rehearsal;
 mod run;
+mod schema;
 mod show;
 
 use std::io::{self, Write};
@@ -37,6 +38,7 @@ pub fn main() -> ExitCode {
         Command::Show { case } => show::show(&case, cases),
         Command::Check { paths } => check::check(&paths, cases),
         Command::Judge { traces } => judge::judge(&traces),
+        Command::Schema => schema::schema(),
         Command::Doctor => doctor::doctor(),
     };
     let exit = done.unwrap_or_else(|refusal| {

@@ -13,6 +13,7 @@ mod ledger;
 mod predictions;
 mod raw;
 mod resolve;
+mod schema;
 mod shape;
 mod steps;
 mod sysctl;
@@ -30,6 +31,7 @@ use context::Complaints;
 
 pub use catalogue::{case_id, catalogue, catalogue_embedded, load_path, merge};
 pub use ledger::{LEDGER, ledger};
+pub use schema::schema;
 
 /// A larger file is refused before it is looked at.
 pub const FILE_MAX: u64 = 1 << 20;
