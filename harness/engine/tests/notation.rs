@@ -8,7 +8,7 @@ use tcpconform_engine::notation::{
     Bases, ClockBase, ClockText, Expression, Numbers, OptionText, Pattern, SegmentText, Term, Variable,
     display_segment, parse_operation, parse_pattern, parse_poll, parse_segment,
 };
-use tcpconform_model::{Call, Flags, Options, Poll, Segment, Seq, ShutdownHow, SocketOption, Timestamps};
+use tcpconform_model::{Call, Flags, Options, Poll, Queue, Segment, Seq, ShutdownHow, SocketOption, Timestamps};
 
 fn expression() -> impl Strategy<Value = Expression> {
     let term = prop_oneof![
@@ -87,6 +87,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         Just(Call::Accept),
         Just(Call::Close),
         Just(Call::Poll),
+        Just(Call::Queue(Queue::Receive)),
+        Just(Call::Queue(Queue::Send)),
         (0..65_535u32).prop_map(|backlog| Call::Listen { backlog }),
         (0..1_000_000u32, any::<bool>()).prop_map(|(len, more)| Call::Send { len, more }),
         (0..1_000_000u32, any::<bool>()).prop_map(|(len, peek)| Call::Receive { len, peek }),

@@ -19,6 +19,7 @@ mod mailbox;
 mod option_call;
 mod packet_socket;
 mod poll_call;
+mod queue_call;
 mod reaper;
 mod router;
 mod sock_diag;

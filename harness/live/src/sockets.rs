@@ -24,6 +24,7 @@ use crate::clock::realtime_ns;
 use crate::kernel_state::kernel_state;
 use crate::option_call::{get_option, set_option};
 use crate::poll_call::ready_events;
+use crate::queue_call::queue_length;
 use crate::socket_option;
 use crate::zygote::{Ending, Zygote};
 
@@ -170,6 +171,10 @@ impl Sockets {
                 let socket = self.socket(op, &[MAIN, LISTENER])?;
                 Ok(timed(|| get_option(socket, option)))
             }
+            Call::Queue(queue) => {
+                let socket = self.socket(op, &[MAIN, LISTENER])?;
+                Ok(timed(|| queue_length(socket.as_fd(), queue)))
+            }
             Call::Poll => {
                 let socket = self.socket(op, &[MAIN, LISTENER])?;
                 poll_events(socket)
@@ -290,7 +295,7 @@ impl Sockets {
     fn send(&mut self, op: &Operation, len: u32, more: bool) -> Result<Returned, TargetError> {
         let data: Vec<u8> = (0..len).map(|i| stream_byte(self.sent.wrapping_add(i))).collect();
         let flags = libc::MSG_NOSIGNAL | if more { libc::MSG_MORE } else { 0 };
-        let socket = self.socket(op, &[MAIN])?;
+        let socket = self.socket(op, &[MAIN, LISTENER])?;
         let returned = timed(|| socket.send_with_flags(&data, flags).map(|n| n as i64));
         if let CallReturn::Value(count) = returned.result {
             self.sent = self.sent.wrapping_add(count as u32);
@@ -301,7 +306,7 @@ impl Sockets {
     fn receive(&mut self, op: &Operation, len: u32, peek: bool) -> Result<Returned, TargetError> {
         let mut data = vec![0; len as usize];
         let flags = if peek { MsgFlags::MSG_PEEK } else { MsgFlags::empty() };
-        let socket = self.socket(op, &[MAIN])?;
+        let socket = self.socket(op, &[MAIN, LISTENER])?;
         let mut returned = timed(|| Ok(recv(socket.as_raw_fd(), &mut data, flags)? as i64));
         if let CallReturn::Value(count) = returned.result {
             let start = self.received;

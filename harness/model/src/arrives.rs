@@ -469,12 +469,28 @@ fn take_text<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
         w.ack_check(Some(&rules::TEXT_BEYOND));
         return vec![w];
     }
+    if window == 0 && segment.seq == nxt {
+        // Which of the two a kernel does is its own: both are kept until it shows.
+        let mut dropped = w.clone();
+        dropped.enter_quick_ack();
+        dropped.ack_check(Some(&rules::FIN_CLOSED_WINDOW_DROPPED));
+        w.fired(&rules::FIN_CLOSED_WINDOW);
+        let mut both = take_text_in_order(w, segment);
+        both.push(dropped);
+        return both;
+    }
     if segment.seq.after(nxt) {
         w.t.acking.scheduled = true;
         insert(&mut w, segment);
         w.ack_check(Some(&rules::TEXT_OUT_OF_ORDER));
         return vec![w];
     }
+    take_text_in_order(w, segment)
+}
+
+/// What begins at RCV.NXT or before it, and ends behind it.
+fn take_text_in_order<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
+    let nxt = w.t.rcv_nxt;
     if segment.seq.before(nxt) {
         w.t.dsack = Some(SackBlock { left: segment.seq, right: nxt });
     }
@@ -484,10 +500,10 @@ fn take_text<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
     if fresh > 0 {
         w.fired(&rules::TEXT_IN_ORDER);
         deliver(&mut w, fresh);
-        w.data_received();
         if segment.data_len > w.t.acking.rcv_mss {
             w.t.acking.rcv_mss = segment.data_len.min(w.t.agreed.snd_mss.max(536));
         }
+        w.data_received();
     }
     let before = w.t.state;
     let mut now: Option<RuleRef> = None;

@@ -42,6 +42,17 @@ pub enum Call {
     GetOption(SocketOption),
     /// `poll()` for everything, without waiting: STATUS.
     Poll,
+    /// `ioctl(SIOCINQ)` or `ioctl(SIOCOUTQ)`: STATUS of a queue, bytes.
+    Queue(Queue),
+}
+
+/// A queue that an `ioctl` counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Queue {
+    /// `SIOCINQ`: in order and unread, without the FIN.
+    Receive,
+    /// `SIOCOUTQ`: sent or not, but not acknowledged, with the FIN.
+    Send,
 }
 
 /// Which direction `shutdown` closes.

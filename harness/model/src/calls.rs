@@ -6,7 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::another::{Listener, active_open};
-use crate::call::{Call, CallResult, Errno, Poll, ShutdownHow, SocketOption};
+use crate::call::{Call, CallResult, Errno, Poll, Queue, ShutdownHow, SocketOption};
 use crate::emit;
 use crate::rule::rules;
 use crate::segment::{HOP_LIMIT_DEFAULT, Seq};
@@ -55,7 +55,31 @@ pub(crate) fn call(mut w: Work<'_>, call: Call) -> Vec<Work<'_>> {
             let events = poll(&w.t);
             vec![w.returns(CallResult::Events(events))]
         }
+        Call::Queue(which) => {
+            w.fired(&rules::QUEUE_LENGTH);
+            let length = queue_length(&w.t, which);
+            vec![w.returns(length)]
+        }
     }
+}
+
+/// `tcp_ioctl`
+fn queue_length(t: &Tcb, which: Queue) -> CallResult {
+    CallResult::Value(match t.socket_state() {
+        State::Listen => return CallResult::Error(Errno::INVAL),
+        State::SynSent | State::SynReceived => 0,
+        State::Established
+        | State::FinWait1
+        | State::FinWait2
+        | State::CloseWait
+        | State::Closing
+        | State::LastAck
+        | State::TimeWait
+        | State::Closed => match which {
+            Queue::Receive => i64::from(t.user.unread),
+            Queue::Send => i64::from(t.write_seq.since(t.snd_una)),
+        },
+    })
 }
 
 /// `connect()`: active OPEN; `bound` where the socket has its port already.

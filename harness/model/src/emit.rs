@@ -119,7 +119,7 @@ enum Sendable {
     Now,
     /// It may.
     Maybe,
-    /// The window is closed.
+    /// The window is closed, or a cork holds a partial segment.
     Blocked,
 }
 
@@ -132,7 +132,7 @@ fn sendable(t: &Tcb) -> Sendable {
     let data = unsent(t) - u32::from(t.fin_queued);
     let partial = data < t.agreed.snd_mss && !t.fin_queued;
     if t.user.cork && partial {
-        return Sendable::Maybe;
+        return Sendable::Blocked;
     }
     if partial && !t.user.no_delay && !t.flight.is_empty() {
         return Sendable::Maybe;

@@ -29,7 +29,7 @@ mod timeouts;
 mod wheel;
 
 pub use another::{Another, AnotherCall, Listener, ephemeral_ports};
-pub use call::{Call, CallResult, Errno, Poll, ShutdownHow, SocketOption};
+pub use call::{Call, CallResult, Errno, Poll, Queue, ShutdownHow, SocketOption};
 pub use emit::{Mismatch, Voice, describe, emitted, explain};
 pub use event::{Event, Timeout, Transition};
 pub use icmp::{IcmpError, IcmpKind};

@@ -99,6 +99,7 @@ pub mod rules {
         SHUTDOWN_SYN_RECEIVED: "shutdown/syn-received", Linux, "Linux tcp_shutdown(), tcp_rcv_state_process()", "shutdown of the write side in SYN-RECEIVED sends the FIN once the connection is ESTABLISHED";
         SHUTDOWN_LISTEN: "shutdown/listener", Linux, "Linux inet_shutdown()", "shutdown of a listener's read side ends LISTEN, and of its write side does nothing";
         POLL_EVENTS: "poll/events", Linux, "Linux tcp_poll()", "poll reports IN and RDHUP on EOF, HUP once both directions are closed, ERR with a pending error";
+        QUEUE_LENGTH: "ioctl/queue-length", Linux, "Linux tcp_ioctl(), man page tcp(7)", "SIOCINQ counts the bytes in order and unread, SIOCOUTQ those not acknowledged";
 
         BIND: "bind/port", Linux, "Linux inet_csk_get_port(), man page socket(7) SO_REUSEADDR", "bind and listen need a port that nobody else has, except that none listens and all have SO_REUSEADDR";
         CONNECT_TUPLE: "connect/four-tuple", Must, "RFC 9293 section 3.10.1, Linux __inet_hash_connect()", "connect needs a four-tuple that no connection has: EADDRNOTAVAIL";
@@ -161,6 +162,8 @@ pub mod rules {
         TEXT_FILLS_GAP: "segment-text/fills-gap", Should, "RFC 5681 section 4.2", "data that fills a gap is acknowledged at once";
         TEXT_DUPLICATE: "segment-text/duplicate", Must, "RFC 9293 section 3.10.7.4", "a segment received before is acknowledged again at once";
         TEXT_BEYOND: "segment-text/beyond-window", Must, "RFC 9293 section 3.10.7.4", "data beyond the window is dropped and answered with an ACK";
+        FIN_CLOSED_WINDOW: "check-fin-bit/closed-window", Linux, "Linux tcp_data_queue(), newer kernels", "a FIN alone at RCV.NXT is taken although the window is closed", departs "RFC 9293 section 3.10.7.4";
+        FIN_CLOSED_WINDOW_DROPPED: "check-fin-bit/closed-window-dropped", Linux, "Linux tcp_data_queue(), older kernels", "a FIN alone at RCV.NXT is dropped and answered with an ACK while the window is closed";
         TEXT_AFTER_CLOSE: "segment-text/after-close", Must, "RFC 9293 section 3.6.1, RFC 1122 section 4.2.2.13", "data that arrives after CLOSE resets the connection";
         ACK_DELAYED: "ack/delayed", Must, "RFC 9293 section 3.8.6.3", "a delayed ACK is sent within 0.5 s";
         ACK_QUICK: "ack/quick", Linux, "Linux tcp_in_quickack_mode()", "while quick-ACK lasts, data is acknowledged at once";

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use tcpconform_model::{
-    Call, Errno, Event, Flags, IcmpError, IcmpKind, Options, Profile, Segment, Seq, ShutdownHow, Span, State, Tcb,
-    Timestamps, Voice, emitted, explain, pending, step,
+    Call, Errno, Event, Flags, IcmpError, IcmpKind, Options, Profile, Queue, Segment, Seq, ShutdownHow, Span, State,
+    Tcb, Timestamps, Voice, emitted, explain, pending, step,
 };
 
 const MS: u64 = 1_000_000;
@@ -252,6 +252,8 @@ fn a_move() -> impl Strategy<Value = Move> {
             Just(Call::Close),
             Just(Call::Dup),
             Just(Call::Poll),
+            Just(Call::Queue(Queue::Receive)),
+            Just(Call::Queue(Queue::Send)),
             Just(Call::Shutdown(ShutdownHow::Write)),
             Just(Call::Shutdown(ShutdownHow::Read)),
             Just(Call::Shutdown(ShutdownHow::Both)),

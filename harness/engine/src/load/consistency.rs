@@ -28,6 +28,8 @@ pub(super) struct Sockets {
 #[derive(Default)]
 struct End {
     opening: Opening,
+    /// A socket was made by an option that was set on it.
+    made: bool,
     /// By name; the empty name is the first descriptor.
     descriptors: BTreeMap<String, Held>,
 }
@@ -189,7 +191,7 @@ impl Sockets {
     /// Whether the endpoint's socket is opening or open; complains once when not.
     fn opened(&mut self, context: &Context<'_, '_>, node: &Node, on: Endpoint) -> bool {
         let end = self.ends.entry(on).or_default();
-        if end.opening != Opening::Not || self.listening.contains(&on.host) {
+        if end.opening != Opening::Not || end.made || self.listening.contains(&on.host) {
             return true;
         }
         end.opening = Opening::Connected;
@@ -429,7 +431,11 @@ impl Sockets {
                 end.opening = Opening::Listening;
                 true
             }
-            OperationCall::Socket(Call::SetOption(_) | Call::GetOption(_)) => true,
+            OperationCall::Socket(Call::SetOption(_)) => {
+                end.made = true;
+                true
+            }
+            OperationCall::Socket(Call::GetOption(_)) => true,
             OperationCall::Socket(
                 Call::Send { .. }
                 | Call::Receive { .. }
@@ -437,7 +443,8 @@ impl Sockets {
                 | Call::Close
                 | Call::Dup
                 | Call::Exit
-                | Call::Poll,
+                | Call::Poll
+                | Call::Queue(_),
             )
             | OperationCall::Open
             | OperationCall::Bind

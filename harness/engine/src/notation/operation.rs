@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use tcpconform_model::{Call, Poll, ShutdownHow, SocketOption};
+use tcpconform_model::{Call, Poll, Queue, ShutdownHow, SocketOption};
 
 use super::scan::{NotationError, Scanner, unknown, wrong};
 use crate::case::{Operation, OperationCall};
 
-const VERBS: [&str; 22] = [
+const VERBS: [&str; 23] = [
     "serve",
     "socket",
     "bind",
@@ -21,6 +21,7 @@ const VERBS: [&str; 22] = [
     "listen",
     "accept",
     "poll",
+    "ioctl",
     "tcp_info",
     "setsockopt",
     "getsockopt",
@@ -33,6 +34,7 @@ const VERBS: [&str; 22] = [
 ];
 const HOWS: [(&str, ShutdownHow); 3] =
     [("RD", ShutdownHow::Read), ("WR", ShutdownHow::Write), ("RDWR", ShutdownHow::Both)];
+const QUEUES: [(&str, Queue); 2] = [("SIOCINQ", Queue::Receive), ("SIOCOUTQ", Queue::Send)];
 /// The most bytes that one call offers or asks for.
 const LEN_MAX: u64 = 100_000_000;
 const BACKLOG_MAX: u64 = 65_535;
@@ -158,6 +160,13 @@ fn arguments(s: &mut Scanner<'_>, verb: &str) -> Result<OperationCall, NotationE
         "connect" => socket(Call::Connect),
         "accept" => socket(Call::Accept),
         "poll" => socket(Call::Poll),
+        "ioctl" => {
+            let (start, word) = s.word();
+            match QUEUES.into_iter().find(|(name, _)| *name == word) {
+                Some((_, queue)) => socket(Call::Queue(queue)),
+                None => Err(unknown(start, word, "request", QUEUES.map(|(name, _)| name))),
+            }
+        }
         "dup" => socket(Call::Dup),
         "handover" => Ok(OperationCall::Handover),
         "serve" => Ok(OperationCall::Serve { room: s.number(1, ROOM_MAX, "how many connections it can hold")? as u32 }),
@@ -285,6 +294,10 @@ impl fmt::Display for Operation {
             Call::SetOption(option) => write!(f, "setsockopt({}, {})", option_name(option), OptionValue(option)),
             Call::GetOption(option) => write!(f, "getsockopt({})", option_name(option)),
             Call::Poll => f.write_str("poll()"),
+            Call::Queue(queue) => {
+                let name = QUEUES.into_iter().find(|(_, q)| *q == queue).map_or("", |(name, _)| name);
+                write!(f, "ioctl({name})")
+            }
         }
     }
 }
