@@ -363,3 +363,6 @@ fn polled(sight: &Sight) -> Option<tcpconform_model::Poll> {
 fn time(nanos: Nanos) -> String {
     format!("{:.3} s", seconds(nanos))
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,8 +75,9 @@ pub(super) fn sights(trace: &Trace) -> Vec<Sight> {
             }
             What::Transition(change) if lives_on(change.on, change.to, &trace.records[record + 1..]) => {}
             What::Transition(change) => {
-                // A state may be so short that only the change out of it tells that it was there.
-                if states.insert(change.on, change.to) != Some(change.from) {
+                // A state may be so short that only the change out of it tells that it was there. CLOSED before the
+                // opening is no state of a connection.
+                if states.insert(change.on, change.to) != Some(change.from) && change.from != State::Closed {
                     push(entry.at, change.on, Seen::State(change.from));
                 }
                 push(entry.at, change.on, Seen::State(change.to));
