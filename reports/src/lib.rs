@@ -1,7 +1,8 @@
-//! Report formats: `report.json` and the terminal.
+//! Report formats: `report.json`, the terminal, and the table of claims.
 //!
 //! Owns the data of a finished run and how it is shown. Refuses to judge: a reporter cannot change a verdict.
 
+pub mod claims;
 pub mod failure;
 pub mod json;
 pub mod ladder;

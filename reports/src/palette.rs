@@ -1,6 +1,7 @@
 //! The colours of the terminal. Everything is readable without them.
 
 use anstyle::{AnsiColor, Style};
+use tcpconform_engine::claims::ClaimState;
 use tcpconform_engine::judgement::Verdict;
 
 /// Which styles are used for what.
@@ -44,6 +45,16 @@ impl Palette {
             Verdict::Inconclusive => self.inconclusive,
             Verdict::Fail => self.fail,
             Verdict::Error => self.error,
+        }
+    }
+
+    /// The style of a claim's verdict. A refuted claim is a finding about a document, not a failure.
+    pub const fn of_claim(&self, state: ClaimState) -> Style {
+        match state {
+            ClaimState::Confirmed => self.pass,
+            ClaimState::Refuted => self.strong,
+            ClaimState::Conditional => self.inconclusive,
+            ClaimState::Untested => self.faint,
         }
     }
 }

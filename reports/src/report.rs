@@ -1,7 +1,9 @@
 //! A finished run on one kernel: what every report is made from, and, serialised, `report.json`.
 
 use serde::{Deserialize, Serialize};
+use tcpconform_engine::claims::{ClaimVerdict, verdicts};
 use tcpconform_engine::judgement::{Judgement, Verdict};
+use tcpconform_engine::ledger::Ledger;
 use tcpconform_engine::trace::{TargetIdentity, TargetKind, Time};
 
 /// The version of `report.json` that this program writes, and the newest that it reads.
@@ -27,7 +29,7 @@ pub struct Report {
     pub not_run: usize,
     /// One per case variant, sorted by id and variant.
     pub cases: Vec<Judgement>,
-    /// The claims that the cases bear on, with verdicts; empty for cases that decide none.
+    /// The claims of the ledger, with verdicts.
     pub claims: Vec<ClaimVerdict>,
     /// How many cases have which verdict.
     pub totals: Totals,
@@ -69,33 +71,6 @@ impl Target {
         };
         format!("{kind} {}", self.release)
     }
-}
-
-/// What the cases say about a claim of the ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClaimVerdict {
-    /// As in `T23`.
-    pub id: String,
-    /// Whether it holds.
-    pub verdict: ClaimState,
-    /// Under which condition, where it holds under one only.
-    pub condition: Option<String>,
-    /// The names of the cases that say so.
-    pub cases: Vec<String>,
-}
-
-/// Whether a claim holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClaimState {
-    /// It holds.
-    Confirmed,
-    /// It does not.
-    Refuted,
-    /// It holds under a condition.
-    Conditional,
-    /// No case decided it.
-    Untested,
 }
 
 /// How many cases have which verdict.
@@ -152,13 +127,14 @@ impl std::fmt::Display for Totals {
 }
 
 impl Report {
-    /// The report of these judgements, which it sorts and counts.
+    /// The report of these judgements, which it sorts and counts, with what they say of the ledger's claims.
     pub fn new(
         target: Target,
         started: String,
         wall_seconds: f64,
         mut cases: Vec<Judgement>,
         not_run: usize,
+        ledger: &Ledger,
     ) -> Report {
         cases.sort_by(|a, b| (&a.id, &a.variant).cmp(&(&b.id, &b.variant)));
         let mut totals = Totals::default();
@@ -174,8 +150,8 @@ impl Report {
             // A sum of nothing would be -0.0.
             target_seconds: cases.iter().fold(0.0, |sum, case| sum + case.target_seconds),
             not_run,
+            claims: verdicts(ledger, &cases),
             cases,
-            claims: Vec::new(),
             totals,
         }
     }

@@ -1,4 +1,5 @@
-//! The report at a terminal: a table with one line per folder and case file, what did not pass in full, and the totals last.
+//! The report at a terminal: a table with one line per folder and case file, what did not pass in full, the verdicts on the
+//! claims, and the totals last.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,6 +8,7 @@ use anstyle::Style;
 use tcpconform_engine::judgement::{Judgement, Verdict};
 
 use crate::Reporter;
+use crate::claims;
 use crate::failure;
 use crate::palette::Palette;
 use crate::printable::printable;
@@ -24,6 +26,7 @@ impl Reporter for Terminal {
         self.table(report, out)?;
         self.skips(report, out)?;
         self.failures(report, out)?;
+        claims::section(report, &self.palette, out)?;
         self.totals(report, out)
     }
 }

@@ -53,6 +53,8 @@ pub enum Command {
         #[arg(value_name = "TRACE", required = true)]
         traces: Vec<PathBuf>,
     },
+    /// Show the ledger of claims with the verdicts of a run, and its evidence; of several runs side by side.
+    Claims(ClaimsArguments),
     /// Print the JSON Schema of a case file, for editors.
     Schema,
     /// Say what this machine allows, and the command that fixes what it does not.
@@ -89,6 +91,17 @@ pub struct ListArguments {
     #[arg(value_name = "SELECTOR")]
     pub selectors: Vec<String>,
     /// For programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `claims`.
+#[derive(Args, Debug)]
+pub struct ClaimsArguments {
+    /// report.json files, or folders with one; default: that of the last run on this kernel.
+    #[arg(value_name = "REPORT")]
+    pub reports: Vec<PathBuf>,
+    /// For programs, with all evidence.
     #[arg(long)]
     pub json: bool,
 }

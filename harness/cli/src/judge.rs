@@ -12,7 +12,7 @@ use tcpconform_reports::terminal::Terminal;
 use tcpconform_reports::{Palette, Report, Reporter};
 
 use crate::exit::{Exit, Refusal};
-use crate::show_on_stdout;
+use crate::{catalogue, show_on_stdout};
 
 /// Judges the traces in these files and folders, and reports per target.
 pub fn judge(paths: &[PathBuf]) -> Result<Exit, Refusal> {
@@ -35,11 +35,12 @@ pub fn judge(paths: &[PathBuf]) -> Result<Exit, Refusal> {
             None => targets.push((target, vec![judgement])),
         }
     }
+    let ledger = catalogue::ledger(None)?;
     let mut totals = Totals::default();
     for (target, judgements) in targets {
         judgements.iter().for_each(|judgement| totals.add(judgement.verdict));
         // Judging takes no time worth telling; the traces were made whenever they were made.
-        let report = Report::new(target, String::new(), 0.0, judgements, 0);
+        let report = Report::new(target, String::new(), 0.0, judgements, 0, &ledger);
         show_on_stdout(|out| Terminal { palette: Palette::coloured() }.write(&report, out))?;
     }
     Ok(Exit::of(&totals, 0))

@@ -6,6 +6,7 @@
 pub mod arguments;
 pub mod catalogue;
 mod check;
+mod claims;
 mod doctor;
 pub mod exit;
 mod halt;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Show { case } => show::show(&case, cases),
         Command::Check { paths } => check::check(&paths, cases),
         Command::Judge { traces } => judge::judge(&traces),
+        Command::Claims(claims) => claims::claims(&claims),
         Command::Schema => schema::schema(),
         Command::Doctor => doctor::doctor(),
     };

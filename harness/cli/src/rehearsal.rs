@@ -4,11 +4,10 @@
 //! anything on a kernel.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tcpconform_engine::case::{Case, StepKind};
-use tcpconform_engine::diagnostic::{Diagnostic, Diagnostics, Source};
+use tcpconform_engine::diagnostic::{Diagnostic, Diagnostics};
 use tcpconform_engine::judge::judge;
 use tcpconform_engine::judgement::{Judgement, Verdict};
 use tcpconform_engine::notation::display_segment;
@@ -17,12 +16,17 @@ use tcpconform_engine::trace::{Trace, Way, What};
 use tcpconform_engine::view::View;
 use tcpconform_engine::wire;
 
-use crate::catalogue;
+use crate::catalogue::{self, at_place};
 use crate::exit::Refusal;
 use crate::player::ModelPlayer;
 
 /// The cases with how long each lasts; refused where the model itself does not pass one.
 pub fn rehearse(cases: Vec<Case>) -> Result<Vec<Planned>, Refusal> {
+    rehearse_and_watch(cases, |_, _| ())
+}
+
+/// The same, with a look at each case as the model plays it.
+pub fn rehearse_and_watch(cases: Vec<Case>, mut watch: impl FnMut(&Case, &Trace)) -> Result<Vec<Planned>, Refusal> {
     let player = ModelPlayer::default();
     // What is wrong with a file is mostly wrong with all its variants: the first one tells.
     let mut wrong: BTreeMap<String, (Case, Judgement, Option<Trace>, usize)> = BTreeMap::new();
@@ -32,6 +36,9 @@ pub fn rehearse(cases: Vec<Case>) -> Result<Vec<Planned>, Refusal> {
         if let Some(finished) = play_and_judge(&player, &judge, &case, &|_| ()) {
             if let Some(end) = finished.trace.as_ref().and_then(|trace| trace.records.last()) {
                 lasts = Duration::from_nanos(end.at);
+            }
+            if let Some(trace) = &finished.trace {
+                watch(&case, trace);
             }
             if finished.judgement.verdict != Verdict::Pass {
                 let first = || (case.clone(), finished.judgement.clone(), finished.trace.clone(), 0);
@@ -80,14 +87,14 @@ fn complaint(case: &Case, judgement: &Judgement, trace: Option<&Trace>, variants
         Some((step, identity, trace)) => {
             let message = format!("this never comes: {} ({}{others})", identity.text, case.name());
             let expected = format!("{}; {show}", what_comes(trace, step));
-            at_place(&identity.place, &message, &expected)
+            at_place(&identity.place, None, &message, &expected)
         }
         None => {
             let place = judgement.findings.first().map(|finding| finding.place.clone());
             let place = place.or(case.steps.first().map(|step| step.place.clone())).unwrap_or_default();
             let reason = judgement.reason.clone().unwrap_or_default();
             let message = format!("the model cannot play this: {reason} ({}{others})", case.name());
-            at_place(&place, &message, &show)
+            at_place(&place, None, &message, &show)
         }
     }
 }
@@ -113,19 +120,4 @@ fn what_comes(trace: &Trace, step: u32) -> String {
         (true, Some((_, last))) => format!("by the model nothing more after {last}"),
         (true, None) => "by the model no segment at all".to_string(),
     }
-}
-
-/// A complaint at `file:line:column`, with the line where the file can be read.
-fn at_place(place: &str, message: &str, expected: &str) -> Diagnostic {
-    let mut parts = place.rsplitn(3, ':');
-    let (column, line, file) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
-    let number = |text: Option<&str>| text.and_then(|text| text.parse::<usize>().ok());
-    let found = catalogue::source(file).zip(number(line)).zip(number(column));
-    let Some(((text, line), column)) = found else { return Diagnostic::without_text(place, message, Some(expected)) };
-    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let of_line = text[start..].lines().next().unwrap_or_default();
-    let skipped: usize = of_line.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum();
-    let span = start + skipped..start + of_line.trim_end().len();
-    let source = Arc::new(Source { file: file.to_string(), text });
-    Diagnostic::at(&source, span, message, Some(expected))
 }

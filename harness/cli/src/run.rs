@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tcpconform_engine::case::Case;
 use tcpconform_engine::judge::judge;
 use tcpconform_engine::judgement::{Judgement, Verdict};
+use tcpconform_engine::ledger::Ledger;
 use tcpconform_engine::run::{Halt, Pace, Planned, Player, RunEvent, Tally, judged, run as run_cases};
 use tcpconform_engine::trace::TargetIdentity;
 use tcpconform_reports::printable::printable;
@@ -33,7 +34,8 @@ const QUICK: Duration = Duration::from_secs(5);
 
 /// Plays the selected cases on the target, reports, and says what the exit code is.
 pub fn run(arguments: &RunArguments, folder: Option<&Path>) -> Result<Exit, Refusal> {
-    let cases = catalogue::select(&catalogue::load(folder)?, &arguments.selectors)?;
+    let ledger = catalogue::ledger(folder)?;
+    let cases = catalogue::select(&catalogue::load(folder)?, &arguments.selectors, &ledger)?;
     let mut planned = rehearse(cases)?;
     // Before the first thread: a user namespace cannot be entered later.
     let kernel = match arguments.target {
@@ -54,14 +56,19 @@ pub fn run(arguments: &RunArguments, folder: Option<&Path>) -> Result<Exit, Refu
         Some(player) => {
             let identity = player.identity().clone();
             let default = identity.release.clone();
-            play(planned, player, identity, arguments, &default)
+            play(planned, player, identity, arguments, &default, &ledger)
         }
         None => {
             let identity = ModelPlayer::identity(&planned[0].case);
             let default = format!("model-{}", identity.release);
-            play(planned, ModelPlayer::default(), identity, arguments, &default)
+            play(planned, ModelPlayer::default(), identity, arguments, &default, &ledger)
         }
     }
+}
+
+/// Where a run on this target writes to unless it is told where.
+pub fn default_out(release: &str) -> PathBuf {
+    PathBuf::from("target/tcpconform").join(release)
 }
 
 /// What has come of the cases so far.
@@ -78,8 +85,9 @@ fn play<P: Player>(
     identity: TargetIdentity,
     arguments: &RunArguments,
     default: &str,
+    ledger: &Ledger,
 ) -> Result<Exit, Refusal> {
-    let path = arguments.out.clone().unwrap_or_else(|| PathBuf::from("target/tcpconform").join(default));
+    let path = arguments.out.clone().unwrap_or_else(|| default_out(default));
     let out = OutFolder::prepare(&path, cases.len())?;
     let asked = arguments.jobs.map_or(usize::MAX, |jobs| jobs as usize);
     let jobs = asked.min(in_flight::most()).min(cases.len());
@@ -98,7 +106,7 @@ fn play<P: Player>(
 
     let target = Target::of(&identity);
     let wall_seconds = clock.elapsed().as_secs_f64();
-    let report = Report::new(target, rfc3339(started), wall_seconds, outcome.judgements, tally.not_run);
+    let report = Report::new(target, rfc3339(started), wall_seconds, outcome.judgements, tally.not_run, ledger);
     show_on_stdout(|stdout| Terminal { palette: Palette::coloured() }.write(&report, stdout))?;
     let unwritten = |error: io::Error| {
         let help = Some("free some space, or name a folder elsewhere: tcpconform run --out DIR");

@@ -14,7 +14,7 @@ use crate::{catalogue, show_on_stdout};
 
 /// Shows the case of this name; of a case with variants, the first one unless one is named.
 pub fn show(name: &str, folder: Option<&Path>) -> Result<Exit, Refusal> {
-    let cases = catalogue::select(&catalogue::load(folder)?, &[name.to_owned()])?;
+    let cases = catalogue::select(&catalogue::load(folder)?, &[name.to_owned()], &catalogue::ledger(folder)?)?;
     let Some(case) = cases.first() else {
         return Err(Refusal { exit: Exit::NothingSelected, what: format!("no case `{name}`"), help: None });
     };

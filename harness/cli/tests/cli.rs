@@ -58,10 +58,105 @@ fn wrong_usage_is_2_and_says_what_is_right() {
 
 #[test]
 fn nothing_selected_is_4() {
-    for selector in ["claim:T99", "no-such-*"] {
-        let output = tcpconform(&["run", "--target", "model", selector]);
-        assert_eq!(code(&output), 4, "{selector}: {}", stderr(&output));
+    let output = tcpconform(&["run", "--target", "model", "no-such-*"]);
+    assert_eq!(code(&output), 4, "{}", stderr(&output));
+    // A claim that the ledger has and no case bears on.
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("one.yaml"), WAITING).unwrap();
+    let output = tcpconform(&["list", "claim:T20", "--cases", folder.path().to_str().unwrap()]);
+    assert_eq!(code(&output), 4, "{}", stderr(&output));
+}
+
+#[test]
+fn a_claim_that_the_ledger_does_not_have_is_2() {
+    for command in ["run", "list", "show"] {
+        let output = tcpconform(&[command, "claim:T99"]);
+        assert_eq!(code(&output), 2);
+        insta::assert_snapshot!("unknown_claim", stderr(&output));
     }
+    assert_eq!(code(&tcpconform(&["list", "claim:L04"])), 0);
+}
+
+/// What `tcpconform check` says of a case with these claims, and of this ledger.
+fn checked(claims: &str, ledger: Option<&str>) -> (i32, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = folder.path().join("cases");
+    fs::create_dir(&cases).unwrap();
+    let case = format!(
+        "purpose: A close.\ncites: [RFC 9293 3.6]\nvariants: {{how: [closed, half-closed]}}\nclaims:\n{claims}steps:\n  \
+         - establish\n  - when: {{closed: [a: close()], half-closed: [a: shutdown(WR)]}}\n  - expect: F.\n"
+    );
+    fs::write(cases.join("closing.yaml"), case).unwrap();
+    if let Some(ledger) = ledger {
+        fs::write(cases.join("claims.yaml"), ledger).unwrap();
+    }
+    let output = tcpconform(&["check", "--cases", cases.to_str().unwrap()]);
+    (code(&output), stderr(&output).replace(&cases.display().to_string(), "cases"))
+}
+
+#[test]
+fn predictions_that_cannot_be_are_found() {
+    let found = |claims: &str| {
+        let (code, said) = checked(claims, None);
+        assert_eq!(code, 2, "{claims}");
+        said
+    };
+    insta::assert_snapshot!(
+        [
+            found("  T99: [segment: F.]\n  Q01: [segment: F.]\n"),
+            // In one of the variants is enough.
+            found("  W02:\n    - segment: F.\n    - when: {closed: [segment: \"P. 1:11(10)\"]}\n"),
+            found("  W02:\n    - {arrives: \"F. 1:1(0)\", within: 3s}\n"),
+            found("  W02:\n    - call: shutdown(WR)\n"),
+        ]
+        .join("\n")
+    );
+    let (code, said) = checked("  W02:\n    - not: {segment: R}\n    - {segment: F., header: 20, within: 1ms}\n", None);
+    assert_eq!(code, 0, "{said}");
+}
+
+#[test]
+fn a_ledger_that_the_cases_contradict_is_found() {
+    let untested = "waves:\n  - {id: W02, says: It closes., from: [x], untested: nobody can}\n";
+    let (code, said) = checked("  W02: [segment: F.]\n", Some(untested));
+    assert_eq!(code, 2);
+    let (other_code, broken) = checked("  W02: [segment: F.]\n", Some("waves: 3\n"));
+    assert_eq!(other_code, 2);
+    insta::assert_snapshot!([said, broken].join("\n"));
+}
+
+#[test]
+fn the_claims_of_a_run_are_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out").display().to_string();
+    let run = tcpconform(&["run", "--target", "model", "claim:L04", "--out", &out]);
+    assert_eq!(code(&run), 0, "{}", stderr(&run));
+    let lines = |text: &str| text.lines().filter(|line| line.contains("L04")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(lines(&stdout(&run)).len(), 1, "{}", stdout(&run));
+    let report = format!("{out}/report.json");
+    let table = tcpconform(&["claims", &out]);
+    assert_eq!((code(&table), stdout(&table)), (0, stdout(&tcpconform(&["claims", &report]))));
+    assert!(lines(&stdout(&table))[0].contains("conditional  Each further FIN"), "{}", stdout(&table));
+    let both = stdout(&tcpconform(&["claims", &out, &out]));
+    assert!(lines(&both)[0].contains("conditional  conditional  Each further FIN"), "{both}");
+    let json = stdout(&tcpconform(&["claims", "--json", &out]));
+    let runs: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(runs[0]["claims"].as_array().unwrap().len(), 93);
+    assert_eq!(runs[0]["target"]["kind"], "model");
+}
+
+#[test]
+fn no_report_is_2_and_says_how_to_make_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let output =
+        Command::new(BINARY).arg("claims").current_dir(folder.path()).stdin(Stdio::null()).output().expect("it starts");
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("no report of this kernel: target/tcpconform/"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("tcpconform run makes one"), "{}", stderr(&output));
+    fs::write(folder.path().join("report.json"), "{}").unwrap();
+    let output = tcpconform(&["claims", folder.path().to_str().unwrap()]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("not a report.json: missing field `schema`"), "{}", stderr(&output));
 }
 
 #[test]

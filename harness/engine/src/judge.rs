@@ -24,6 +24,7 @@ use crate::wire;
 use frontier::{Failure, Frontier};
 pub(crate) use items::icmp_event;
 use items::items;
+pub use predictions::Shown;
 use predictions::predictions;
 
 /// Judges a trace against the `linux` profile of each endpoint's namespace.

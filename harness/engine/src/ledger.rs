@@ -4,8 +4,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::diagnostic::one_of;
-
 /// All claims, in the file's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
@@ -50,19 +48,16 @@ impl Ledger {
         self.claims().find(|claim| claim.id == id)
     }
 
-    /// What stands where this id, which no claim has, was meant: the near id, or the first and the last of each letter.
+    /// What ids there are where this one was meant: those of its letter, or of all letters.
     pub fn expected(&self, wrong: &str) -> String {
-        let same_letter = |id: &&str| id.chars().next() == wrong.chars().next().map(|c| c.to_ascii_uppercase());
-        let ids: Vec<&str> = self.claims().map(|claim| claim.id.as_str()).collect();
-        let near: Vec<&str> = ids.iter().copied().filter(same_letter).collect();
-        if !near.is_empty() {
-            return format!("a claim of the ledger: {}", one_of("", near));
-        }
-        let letters: BTreeSet<char> = ids.iter().filter_map(|id| id.chars().next()).collect();
-        let ranges = letters.into_iter().filter_map(|letter| {
-            let mut of_letter = ids.iter().filter(|id| id.starts_with(letter));
+        let ids = || self.claims().map(|claim| claim.id.as_str());
+        let letters: BTreeSet<char> = ids().filter_map(|id| id.chars().next()).collect();
+        let meant = wrong.chars().next().map(|letter| letter.to_ascii_uppercase());
+        let is_meant = |letter: &char| meant.is_none_or(|meant| !letters.contains(&meant) || meant == *letter);
+        let ranges = letters.iter().filter(|letter| is_meant(letter)).filter_map(|letter| {
+            let mut of_letter = ids().filter(|id| id.starts_with(*letter));
             let first = of_letter.next()?;
-            Some(of_letter.next_back().map_or_else(|| first.to_string(), |last| format!("{first} to {last}")))
+            Some(of_letter.last().map_or_else(|| first.to_string(), |last| format!("{first} to {last}")))
         });
         format!("a claim of the ledger: {}", ranges.collect::<Vec<_>>().join(", "))
     }

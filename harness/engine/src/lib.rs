@@ -4,6 +4,7 @@
 //! case brings a [`play::Target`], and time comes from it.
 
 pub mod case;
+pub mod claims;
 pub mod diagnostic;
 pub mod judge;
 pub mod judgement;

@@ -44,6 +44,11 @@ pub enum SelectError {
     },
 }
 
+/// The claim that a selector names.
+pub fn claim(selector: &str) -> Option<&str> {
+    selector.strip_prefix(CLAIM)
+}
+
 fn near_text(near: &[String]) -> String {
     let list: Vec<String> = near.iter().map(|name| format!("`{name}`")).collect();
     if list.is_empty() { String::new() } else { format!("; did you mean {}?", list.join(" or ")) }
@@ -71,7 +76,7 @@ fn select_one(catalogue: &[Case], selector: &str) -> Result<Vec<Case>, SelectErr
         [] => Err(SelectError::Nothing { selector: selector.into() }),
         [..] => Ok(cases),
     };
-    if let Some(claim) = selector.strip_prefix(CLAIM) {
+    if let Some(claim) = claim(selector) {
         return found(filter(&|case| case.claims.iter().any(|prediction| prediction.claim == claim)));
     }
     let folder = format!("{}/", selector.trim_end_matches('/'));

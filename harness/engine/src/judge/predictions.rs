@@ -15,6 +15,21 @@ use crate::notation::print_poll;
 use crate::prediction::{Event, Predicted, Prediction, SegmentEvent};
 use crate::trace::{CallReturn, Nanos, Trace, What};
 
+/// What a trace shows, to be asked for single events.
+pub struct Shown(Vec<Sight>);
+
+impl Shown {
+    /// All of it.
+    pub fn of(trace: &Trace) -> Shown {
+        Shown(sights(trace))
+    }
+
+    /// Whether there is such an event anywhere, its qualifiers left aside.
+    pub fn shows(&self, event: &Event) -> bool {
+        self.0.iter().any(|sight| fits(event, sight))
+    }
+}
+
 /// How far two gaps may be from the ratio predicted: a kernel timer is late by its tick and its wheel's slack.
 const RATIO_SLACK: f64 = 0.15;
 

@@ -8,8 +8,8 @@ use super::*;
 use crate::case::{Endpoint, Operation, Topology};
 use crate::notation::{Numbers, parse_operation, parse_pattern, parse_segment};
 use crate::trace::{
-    CallSeen, Header, Record, Sample, SegmentSeen, Source, TargetIdentity, TargetKind, Transition, Trouble, VERSION,
-    Waited, Way,
+    CallSeen, Header, Record, Sample, SegmentSeen, Source, TargetIdentity, TargetKind, Time, Transition, Trouble,
+    VERSION, Waited, Way,
 };
 use crate::wire;
 
@@ -101,7 +101,7 @@ fn trace(records: Vec<Record>) -> Trace {
             axes: Vec::new(),
             claims: Vec::new(),
             requirements: Vec::new(),
-            target: TargetIdentity { kind: TargetKind::Kernel, release: String::new(), hz: 250 },
+            target: TargetIdentity { kind: TargetKind::Kernel, release: String::new(), time: Time::Real, hz: 250 },
             topology: Topology::TwoKernels,
             endpoints: Vec::new(),
             steps: Vec::new(),

@@ -1,0 +1,175 @@
+//! Verdicts over outcomes made by hand.
+
+use super::*;
+use crate::judgement::Verdict;
+use crate::ledger::Group;
+
+fn ledger() -> Ledger {
+    let claim = |id: &str, untested: Option<&str>| Claim {
+        id: id.into(),
+        says: format!("{id} says so."),
+        from: vec!["000 1.1".into()],
+        watch: None,
+        untested: untested.map(str::to_owned),
+        place: String::new(),
+    };
+    let group = |name: &str, claims| Group { name: name.into(), claims };
+    Ledger {
+        groups: vec![
+            group("waves", vec![claim("W01", None)]),
+            group("time_wait", vec![claim("T04", Some("nobody has a network that old"))]),
+        ],
+    }
+}
+
+/// What `id@variant`, its axes in words, says of W01.
+fn case(id: &str, axes: &str, variant: &str, given: Option<&str>, holds: Option<bool>) -> Judgement {
+    let text = if holds.is_some() { "seen" } else { "our injection was late" };
+    let outcome = Outcome {
+        claim: "W01".into(),
+        given: given.map(str::to_owned),
+        holds,
+        record: holds.map(|_| 3),
+        at_seconds: holds.map(|_| 0.5),
+        text: text.into(),
+    };
+    Judgement {
+        id: id.into(),
+        variant: variant.into(),
+        verdict: Verdict::Fail,
+        reason: None,
+        axes: axes.split_whitespace().map(str::to_owned).collect(),
+        claims: vec!["W01".into()],
+        predictions: vec![outcome],
+        requirements: Vec::new(),
+        rules_fired: Vec::new(),
+        departures: Vec::new(),
+        findings: Vec::new(),
+        target_seconds: 0.0,
+    }
+}
+
+fn w01(judgements: &[Judgement]) -> ClaimVerdict {
+    verdicts(&ledger(), judgements).remove(0)
+}
+
+/// The condition of W01 when these variants of one file say so.
+fn condition_of(axes: &str, variants: &[(&str, Option<&str>, bool)]) -> String {
+    let judgements: Vec<Judgement> =
+        variants.iter().map(|(variant, given, holds)| case("close/a", axes, variant, *given, Some(*holds))).collect();
+    w01(&judgements).condition.expect("some hold and some do not")
+}
+
+#[test]
+fn all_none_or_some() {
+    let said = |holds: &[Option<bool>]| {
+        let judgements: Vec<Judgement> = holds
+            .iter()
+            .enumerate()
+            .map(|(i, holds)| case(&format!("close/{i}"), "ip", "ipv4", None, *holds))
+            .collect();
+        w01(&judgements)
+    };
+    assert_eq!(said(&[Some(true), Some(true)]).verdict, ClaimState::Confirmed);
+    assert_eq!(said(&[Some(false), Some(false)]).verdict, ClaimState::Refuted);
+    let conditional = said(&[Some(false), Some(true), None]);
+    assert_eq!(conditional.verdict, ClaimState::Conditional);
+    assert_eq!(conditional.condition.as_deref(), Some("holds in close/1; not in close/0"));
+    assert_eq!(conditional.cases, ["close/0@ipv4", "close/1@ipv4"]);
+    assert_eq!((conditional.group.as_str(), conditional.says.as_str()), ("waves", "W01 says so."));
+    // What is undecided does not count.
+    let confirmed = said(&[Some(true), None]);
+    assert_eq!((confirmed.verdict, confirmed.condition, confirmed.reason), (ClaimState::Confirmed, None, None));
+}
+
+#[test]
+fn what_is_untested_says_why() {
+    let reason = |judgements: &[Judgement], claim: usize| {
+        let verdict = verdicts(&ledger(), judgements).remove(claim);
+        assert_eq!((verdict.verdict, verdict.condition), (ClaimState::Untested, None));
+        assert_eq!(verdict.cases, Vec::<String>::new());
+        verdict.reason.expect("a reason")
+    };
+    assert_eq!(reason(&[], 0), "no case of it was played in this run");
+    assert_eq!(reason(&[], 1), "nobody has a network that old");
+    let undecided = |count: usize| -> Vec<Judgement> {
+        (0..count).map(|i| case(&format!("close/{i}"), "ip", "ipv4", None, None)).collect()
+    };
+    assert_eq!(reason(&undecided(1), 0), "undecided: close/0@ipv4 (our injection was late)");
+    assert!(reason(&undecided(5), 0).ends_with("close/2@ipv4 (our injection was late); and 2 more"));
+}
+
+#[test]
+fn one_axis_decides() {
+    let said = condition_of(
+        "timestamps ip",
+        &[("ts,ipv4", None, false), ("ts,ipv6", None, false), ("no-ts,ipv4", None, true), ("no-ts,ipv6", None, true)],
+    );
+    assert_eq!(said, "holds where timestamps are not in use; not where timestamps are in use");
+}
+
+#[test]
+fn an_axis_of_the_case_speaks_by_itself_or_through_given() {
+    let of = |given: [Option<&str>; 3]| {
+        condition_of(
+            "fin-timeout ip",
+            &[("short,ipv4", given[0], true), ("default,ipv4", given[1], false), ("long,ipv4", given[2], false)],
+        )
+    };
+    assert_eq!(
+        of([None; 3]),
+        "holds where fin-timeout is short; not where fin-timeout is default, or where fin-timeout is long"
+    );
+    let spoken = ["tcp_fin_timeout is 5", "tcp_fin_timeout is 60", "tcp_fin_timeout is 90"].map(Some);
+    assert_eq!(
+        of(spoken),
+        "holds where tcp_fin_timeout is 5; not where tcp_fin_timeout is 60, or where tcp_fin_timeout is 90"
+    );
+    // Words that do not change do not tell the values apart, but they hold.
+    assert_eq!(
+        of([Some("the peer is silent"); 3]),
+        "holds where the peer is silent and fin-timeout is short; not where the peer is silent and fin-timeout is default, or where the peer is silent and fin-timeout is long"
+    );
+}
+
+#[test]
+fn two_axes_decide_together() {
+    let said = condition_of(
+        "reuse timestamps ip",
+        &[
+            ("on,ts,ipv4", Some("tcp_tw_reuse is 1"), true),
+            ("on,ts,ipv6", Some("tcp_tw_reuse is 1"), true),
+            ("on,no-ts,ipv4", Some("tcp_tw_reuse is 1"), false),
+            ("off,ts,ipv4", Some("tcp_tw_reuse is 0"), false),
+            ("off,no-ts,ipv4", Some("tcp_tw_reuse is 0"), false),
+        ],
+    );
+    assert_eq!(
+        said,
+        "holds where tcp_tw_reuse is 1 and timestamps are in use; not where tcp_tw_reuse is 0, or where timestamps are not in use"
+    );
+}
+
+#[test]
+fn several_files_speak_together_and_never_the_same_on_both_sides() {
+    let file = |id: &str, given, holds| case(id, "ip", "ipv4", given, Some(holds));
+    let said = |judgements: &[Judgement]| w01(judgements).condition.expect("some hold and some do not");
+    let (open, shut) = (Some("the window is open"), Some("the window is shut"));
+    assert_eq!(
+        said(&[file("close/a", open, true), file("close/b", open, true), file("close/c", shut, false)]),
+        "holds where the window is open; not where the window is shut"
+    );
+    assert_eq!(
+        said(&[file("close/a", open, true), file("close/b", open, false), file("close/c", shut, false)]),
+        "holds where the window is open (in close/a); not where the window is open (in close/b), or where the window is shut"
+    );
+    let many: Vec<Judgement> = (0..9).map(|i| file(&format!("close/{i}"), None, i > 0)).collect();
+    assert!(said(&many).contains("in close/6, or in 2 more; not in close/0"), "{}", said(&many));
+}
+
+#[test]
+fn what_no_axis_explains_is_named() {
+    // A report of an older program does not name the axes.
+    let said = condition_of("", &[("ts,ipv4", None, false), ("no-ts,ipv4", None, true)]);
+    assert_eq!(said, "holds in close/a@no-ts,ipv4; not in close/a@ts,ipv4");
+}
