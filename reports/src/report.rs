@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tcpconform_engine::claims::{ClaimVerdict, verdicts};
+use tcpconform_engine::fingerprint::{Shown, fingerprint};
 use tcpconform_engine::judgement::{Judgement, Verdict};
 use tcpconform_engine::ledger::Ledger;
 use tcpconform_engine::trace::{TargetIdentity, TargetKind, Time};
@@ -31,6 +32,9 @@ pub struct Report {
     pub cases: Vec<Judgement>,
     /// The claims of the ledger, with verdicts.
     pub claims: Vec<ClaimVerdict>,
+    /// Which of the named alternatives the kernel shows.
+    #[serde(default)]
+    pub fingerprint: Vec<Shown>,
     /// How many cases have which verdict.
     pub totals: Totals,
 }
@@ -127,7 +131,8 @@ impl std::fmt::Display for Totals {
 }
 
 impl Report {
-    /// The report of these judgements, which it sorts and counts, with what they say of the ledger's claims.
+    /// The report of these judgements, which it holds to one fingerprint, sorts and counts, with what they say of the ledger's
+    /// claims.
     pub fn new(
         target: Target,
         started: String,
@@ -136,6 +141,7 @@ impl Report {
         not_run: usize,
         ledger: &Ledger,
     ) -> Report {
+        let fingerprint = fingerprint(&mut cases);
         cases.sort_by(|a, b| (&a.id, &a.variant).cmp(&(&b.id, &b.variant)));
         let mut totals = Totals::default();
         for case in &cases {
@@ -152,6 +158,7 @@ impl Report {
             not_run,
             claims: verdicts(ledger, &cases),
             cases,
+            fingerprint,
             totals,
         }
     }

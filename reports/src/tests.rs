@@ -22,6 +22,7 @@ fn judgement(id: &str, variant: &str, verdict: Verdict, reason: Option<&str>, ta
         requirements: vec!["RFC 9293 3.10.7.4".into()],
         rules_fired: vec!["check-rst-bit/time-wait".into()],
         departures: Vec::new(),
+        alternatives: Default::default(),
         findings: Vec::new(),
         target_seconds,
     }

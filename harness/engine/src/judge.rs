@@ -4,6 +4,7 @@
 //! what was seen narrows it, and when it is empty the target did something that no rule allows. Refuses to know where the trace
 //! came from.
 
+mod chosen;
 mod deviation;
 mod finding;
 mod fired;
@@ -13,7 +14,7 @@ mod others;
 mod predictions;
 mod sights;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tcpconform_model::{Profile, RULES, RuleRef, rules};
 
@@ -32,9 +33,10 @@ pub fn judge(trace: &Trace) -> Judgement {
     let mut findings = Vec::new();
     let mut gaps = Vec::new();
     let mut fired: BTreeSet<&'static str> = BTreeSet::new();
+    let mut alternatives = BTreeMap::new();
     for endpoint in &trace.header.endpoints {
         findings.extend(damaged_output(trace, endpoint));
-        match follow(trace, endpoint, &mut fired) {
+        match follow(trace, endpoint, &mut fired, &mut alternatives) {
             Ok(()) => {}
             Err(Failure::Deviates(deviation)) => findings.push(finding::finding(trace, endpoint, &deviation)),
             Err(Failure::NoRule { record, text }) => {
@@ -55,6 +57,7 @@ pub fn judge(trace: &Trace) -> Judgement {
         predictions: predictions(trace),
         requirements: trace.header.requirements.clone(),
         departures: departures.map(|rule| rule.id.to_string()).collect(),
+        alternatives,
         rules_fired: fired.into_iter().map(str::to_string).collect(),
         findings,
         target_seconds: seconds(trace.records.last().map_or(0, |record| record.at)),
@@ -72,12 +75,18 @@ pub fn profile(header: &Header, endpoint: &EndpointIdentity) -> Profile {
 }
 
 /// Runs the frontier of one endpoint through everything that concerns it.
-fn follow(trace: &Trace, endpoint: &EndpointIdentity, fired: &mut BTreeSet<&'static str>) -> Result<(), Failure> {
+fn follow(
+    trace: &Trace,
+    endpoint: &EndpointIdentity,
+    fired: &mut BTreeSet<&'static str>,
+    alternatives: &mut BTreeMap<String, String>,
+) -> Result<(), Failure> {
     let profile = profile(&trace.header, endpoint);
     let items = items(trace, endpoint, &profile);
     let mut frontier = Frontier::new(&profile, &items);
     let outcome = items.observations.iter().try_for_each(|item| frontier.observe(item));
     fired.extend(frontier.rules_fired());
+    alternatives.extend(frontier.chosen().named());
     outcome
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Owns verdicts and findings as data. Refuses to know how they are shown.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,9 @@ pub struct Judgement {
     pub rules_fired: Vec<String>,
     /// Ids of the documented departures from RFC 9293 that were seen, sorted.
     pub departures: Vec<String>,
+    /// Named alternatives that the trace shows: question and rule, by their ids.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub alternatives: BTreeMap<String, String>,
     /// What the target did wrong.
     pub findings: Vec<Finding>,
     /// Time from the first record to the last, by the target's clock, seconds.

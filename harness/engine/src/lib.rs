@@ -6,6 +6,7 @@
 pub mod case;
 pub mod claims;
 pub mod diagnostic;
+pub mod fingerprint;
 pub mod judge;
 pub mod judgement;
 pub mod ledger;

@@ -3,6 +3,7 @@
 //! Owns which case starts when, what becomes of one that breaks, and the events between a run and whoever shows it.
 //! Refuses to know targets (a [`Player`] plays), clocks (who halts a run brings the time) and output.
 
+use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -248,6 +249,7 @@ fn unjudged(case: &Case, verdict: Verdict, reason: String) -> Judgement {
         requirements: case.requirements.clone(),
         rules_fired: Vec::new(),
         departures: Vec::new(),
+        alternatives: BTreeMap::new(),
         findings: Vec::new(),
         target_seconds: 0.0,
     }

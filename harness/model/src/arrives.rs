@@ -63,6 +63,7 @@ fn first_check_seq<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Checked<'p>> {
         let mut lax = w.clone();
         lax.fired(&rules::CHECK_SEQ_RIGHT_EDGE);
         if w.t.user.unread > 0 {
+            lax.fired(&rules::CHECK_SEQ_RIGHT_EDGE_TAKEN);
             w.fired(&rules::CHECK_SEQ_RIGHT_EDGE_STRICT);
             return vec![Checked::Passed(lax), Checked::Dropped(unacceptable(w, segment))];
         }
@@ -92,7 +93,10 @@ fn paws_rejected<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Checked<'p>> {
     if pure_ack && segment.seq.before(w.t.rcv_nxt) {
         let mut silent = w.clone();
         silent.fired(&rules::CHECK_PAWS_OLD_ACK);
-        return vec![Checked::Dropped(silent), Checked::Dropped(duplicate_ack(w, segment, &rules::CHECK_PAWS))];
+        return vec![
+            Checked::Dropped(silent),
+            Checked::Dropped(duplicate_ack(w, segment, &rules::CHECK_PAWS_OLD_ACK_ANSWERED)),
+        ];
     }
     vec![Checked::Dropped(duplicate_ack(w, segment, &rules::CHECK_PAWS))]
 }

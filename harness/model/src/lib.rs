@@ -8,6 +8,7 @@
 extern crate alloc;
 
 mod acking;
+mod alternative;
 mod another;
 mod arrives;
 mod call;
@@ -28,6 +29,7 @@ mod time_wait;
 mod timeouts;
 mod wheel;
 
+pub use alternative::{ALTERNATIVES, Alternative, choice_of};
 pub use another::{Another, AnotherCall, Listener, ephemeral_ports};
 pub use call::{Call, CallResult, Errno, Poll, Queue, ShutdownHow, SocketOption};
 pub use emit::{Mismatch, Voice, describe, emitted, explain};

@@ -268,14 +268,14 @@ fn acceptable<'p>(mut w: Work<'p>, segment: &Segment, iss: Seq) -> Vec<Work<'p>>
     if segment.has(Flags::RST) {
         let exact = segment.seq == w.t.rcv_nxt;
         let mut dropped = w.clone();
-        dropped.fired(&rules::SYN_RECEIVED_RST);
+        dropped.fired(if exact { &rules::SYN_RECEIVED_RST } else { &rules::SYN_RECEIVED_RST_DROPS });
         dropped.drop_request();
         if exact {
             return vec![dropped];
         }
         // Older kernels drop the request on any RST in the window; newer ones send a challenge ACK.
         let kind = EmissionKind::Ack { seq: iss + 1, ack: w.t.rcv_nxt, by: AckBy::Request };
-        w.owe(kind, &rules::CHECK_RST_WINDOW);
+        w.owe(kind, &rules::SYN_RECEIVED_RST_CHALLENGE);
         return vec![w, dropped];
     }
     if segment.has(Flags::SYN) && segment.seq != w.t.irs {

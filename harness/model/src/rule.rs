@@ -130,6 +130,8 @@ pub mod rules {
         SYN_RECEIVED_TSECR: "arrives/syn-received-tsecr", Linux, "RFC 7323 section 3.2, Linux tcp_check_req(), newer kernels", "in SYN-RECEIVED a segment whose TSecr echoes no SYN,ACK is unacceptable";
         SYN_RECEIVED_ANY_TSECR: "arrives/syn-received-any-tsecr", Linux, "Linux tcp_check_req(), older kernels", "in SYN-RECEIVED the TSecr of a segment is not looked at";
         SYN_RECEIVED_RST: "arrives/syn-received-rst", Must, "RFC 9293 section 3.10.7.4", "a RST in SYN-RECEIVED after a passive OPEN returns to LISTEN";
+        SYN_RECEIVED_RST_CHALLENGE: "arrives/syn-received-rst-challenge", Must, "RFC 5961 section 3.2, Linux tcp_check_req(), newer kernels", "a RST in the window but not at RCV.NXT is answered with a challenge ACK in SYN-RECEIVED";
+        SYN_RECEIVED_RST_DROPS: "arrives/syn-received-rst-drops", Linux, "Linux tcp_check_req(), older kernels", "any RST in the window drops the request in SYN-RECEIVED", departs "RFC 5961 section 3.2";
         SYN_RECEIVED_ACK: "arrives/syn-received-ack", Must, "RFC 9293 section 3.10.7.4", "an acceptable ACK in SYN-RECEIVED: ESTABLISHED";
 
         ACCEPT_QUEUE_ACK: "listen/queue-full-ack", Linux, "Linux tcp_check_req()", "with a full accept queue the ACK of the SYN,ACK is dropped", departs "RFC 9293 section 3.10.7.4";
@@ -138,9 +140,11 @@ pub mod rules {
         // Section 3.10.7.4, the checks in order.
         CHECK_SEQ: "check-seq/unacceptable", Must, "RFC 9293 section 3.10.7.4", "an unacceptable segment is dropped and answered with an ACK, unless it is a RST";
         CHECK_SEQ_RIGHT_EDGE: "check-seq/right-edge", Linux, "Linux tcp_sequence()", "a segment that begins in the window and ends beyond it is taken, the part beyond is not";
+        CHECK_SEQ_RIGHT_EDGE_TAKEN: "check-seq/right-edge-taken", Linux, "Linux tcp_sequence(), older kernels", "a segment that ends beyond the window is taken as far as it fits, unread data or not";
         CHECK_SEQ_RIGHT_EDGE_STRICT: "check-seq/right-edge-strict", Linux, "Linux tcp_sequence(), newer kernels", "a segment that ends beyond the window is unacceptable while unread data is queued";
         CHECK_PAWS: "check-seq/paws", Must, "RFC 7323 section 5.3", "a segment with an old timestamp is dropped and answered with an ACK";
         CHECK_PAWS_OLD_ACK: "check-seq/paws-old-ack", Linux, "Linux tcp_disordered_ack_check()", "a pure ACK with an old timestamp and an old sequence number is dropped silently", departs "RFC 7323 section 5.3";
+        CHECK_PAWS_OLD_ACK_ANSWERED: "check-seq/paws-old-ack-answered", Must, "RFC 7323 section 5.3, Linux tcp_validate_incoming(), older kernels", "a pure ACK with an old timestamp and an old sequence number is answered with an ACK";
         CHECK_PAWS_REORDERED: "check-seq/paws-reordered-ack", Linux, "Linux tcp_disordered_ack_check()", "a duplicate ACK with a slightly old timestamp is processed, being reordered", departs "RFC 7323 section 5.3";
         CHECK_RST_EXACT: "check-rst-bit/exact", Must, "RFC 9293 section 3.10.7.4", "a RST at RCV.NXT resets the connection";
         CHECK_RST_SACK_EDGE: "check-rst-bit/sack-edge", Linux, "Linux tcp_validate_incoming()", "a RST at the right-most SACK edge resets the connection", departs "RFC 5961 section 3.2";

@@ -44,6 +44,7 @@ fn case(id: &str, axes: &str, variant: &str, given: Option<&str>, holds: Option<
         requirements: Vec::new(),
         rules_fired: Vec::new(),
         departures: Vec::new(),
+        alternatives: Default::default(),
         findings: Vec::new(),
         target_seconds: 0.0,
     }

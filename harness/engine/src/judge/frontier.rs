@@ -8,6 +8,7 @@ use tcpconform_model::{
     Transition, describe, explain, pending, rules, step,
 };
 
+use super::chosen::Chosen;
 use super::deviation::{Deviation, relative};
 use super::fired::Fired;
 use super::items::{Item, Items, SeenItem, Stimulus};
@@ -51,6 +52,8 @@ struct Possible {
     earlier: Option<(State, Nanos)>,
     /// Rules that decided.
     fired: Fired,
+    /// Named alternatives that they are.
+    chosen: Chosen,
 }
 
 /// The closest that a survivor came to what was seen.
@@ -79,6 +82,7 @@ impl<'t> Frontier<'t> {
             unreported: Vec::new(),
             earlier: None,
             fired: Fired::default(),
+            chosen: Chosen::default(),
         };
         Frontier { profile, stimuli: &items.stimuli, alive: vec![start] }
     }
@@ -86,6 +90,13 @@ impl<'t> Frontier<'t> {
     /// Ids of the rules that led to the first survivor.
     pub fn rules_fired(&self) -> impl Iterator<Item = &'static str> {
         self.alive.first().map_or(Fired::default(), |possible| possible.fired).ids()
+    }
+
+    /// What all survivors agree on of the named alternatives.
+    pub fn chosen(&self) -> Chosen {
+        let mut chosen = self.alive.iter().map(|possible| possible.chosen);
+        let first = chosen.next().unwrap_or_default();
+        chosen.fold(first, Chosen::common)
     }
 
     /// Takes one observation; an error leaves the last survivors in place.
@@ -108,6 +119,7 @@ impl<'t> Frontier<'t> {
                 }
             }
         }
+        next.retain(|possible| !self.contradicts(possible, item.at, item.record, &mut closest));
         if next.is_empty() {
             let mut deviation = closest.best.map(|(_, deviation)| deviation).unwrap_or_else(|| Deviation {
                 rule: &rules::SEGMENT_UNEXPLAINED,
@@ -122,7 +134,7 @@ impl<'t> Frontier<'t> {
             }
             return Err(Failure::Deviates(deviation));
         }
-        next.dedup_by(|a, b| a.equals(b));
+        next = merged(next);
         if next.len() > LIMIT {
             return Err(Failure::NoRule {
                 record: item.record,
@@ -138,6 +150,9 @@ impl<'t> Frontier<'t> {
         let mut reached: Vec<Possible> = Vec::with_capacity(self.alive.len() + 2);
         let mut open: Vec<Possible> = self.alive.clone();
         while let Some(mut possible) = open.pop() {
+            if self.contradicts(&possible, item.at, item.record, closest) {
+                continue;
+            }
             if possible.next < item.stimuli {
                 let stimulus = &self.stimuli[possible.next];
                 if !self.elapse(&mut possible, stimulus.at, item, closest, &mut open) {
@@ -148,10 +163,8 @@ impl<'t> Frontier<'t> {
                     continue;
                 }
             }
-            if self.elapse(&mut possible, item.at, item, closest, &mut open)
-                && !reached.iter().any(|other| other.equals(&possible))
-            {
-                reached.push(possible);
+            if self.elapse(&mut possible, item.at, item, closest, &mut open) {
+                admit(possible, &mut reached);
             }
             if reached.len() + open.len() > 4 * LIMIT {
                 return Err(Failure::NoRule {
@@ -161,6 +174,16 @@ impl<'t> Frontier<'t> {
             }
         }
         Ok(reached)
+    }
+
+    /// Whether the possibility answers a question in two ways, which no kernel does.
+    fn contradicts(&self, possible: &Possible, at: Nanos, record: usize, closest: &mut Closest) -> bool {
+        let Some((before, now)) = possible.chosen.contradiction() else { return false };
+        let expected = format!("{}, as before", before.statement);
+        let possible_states = vec![possible.tcb.state];
+        let actual = now.statement.to_string();
+        closest.offer(possible, 25, Deviation { rule: now, expected, actual, at, record, possible: possible_states });
+        true
     }
 
     /// The next stimulus takes effect.
@@ -427,6 +450,22 @@ fn wrong_queues(tcb: &Tcb, sample: &Sample) -> Option<Contradiction> {
     None
 }
 
+/// Takes a possibility, or lets it be one with another that goes on alike.
+fn admit(possible: Possible, all: &mut Vec<Possible>) {
+    match all.iter_mut().find(|other| other.equals(&possible)) {
+        Some(other) => other.chosen = other.chosen.common(possible.chosen),
+        None => all.push(possible),
+    }
+}
+
+/// Those that do not go on alike.
+fn merged(possibilities: Vec<Possible>) -> Vec<Possible> {
+    possibilities.into_iter().fold(Vec::new(), |mut all, possible| {
+        admit(possible, &mut all);
+        all
+    })
+}
+
 impl Possible {
     /// The same, with rules that it was checked against and kept.
     fn held_to(mut self, rules: &[RuleRef]) -> Possible {
@@ -447,8 +486,8 @@ impl Possible {
         unreported
             .extend(tcb.transitions.drain(..).filter(|(from, to)| *from != State::Listen && *to != State::Listen));
         let earlier = if tcb.state == self.tcb.state { self.earlier } else { Some((self.tcb.state, at)) };
-        let fired = self.fired.with(&transition.rules);
-        Possible { tcb, next: self.next, elapsed: self.elapsed, unreported, earlier, fired }
+        let (fired, chosen) = (self.fired.with(&transition.rules), self.chosen.with(&transition.rules));
+        Possible { tcb, next: self.next, elapsed: self.elapsed, unreported, earlier, fired, chosen }
     }
 }
 
