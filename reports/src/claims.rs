@@ -32,7 +32,11 @@ pub fn section(report: &Report, palette: &Palette, out: &mut dyn io::Write) -> i
             writeln!(out, "  {}  {}  {}", state(claim.verdict, palette), printable(&claim.id), printable(text))?;
         }
     }
-    writeln!(out, "  tcpconform claims shows each with its evidence\n")
+    // Traces that were judged again leave no report to show them from.
+    if report.wall_seconds > 0.0 {
+        writeln!(out, "  tcpconform claims shows each with its evidence")?;
+    }
+    writeln!(out)
 }
 
 fn is_worth_a_line(claim: &ClaimVerdict) -> bool {

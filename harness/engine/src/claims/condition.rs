@@ -156,25 +156,46 @@ fn choices<'v>(axes: &[usize], variants: &[&Decided<'v>], holds: bool) -> Vec<Ch
     found
 }
 
-/// A choice in words: those that the case gives, and those of the axes of which they do not speak.
+/// A choice in words: those that the case gives in `given`, and those of the axes of which it does not speak.
 fn words(choice: &Choice<'_>, axes: &[String], variants: &[&Decided<'_>]) -> String {
-    let given_where = |choice: &[(usize, &str)]| -> BTreeSet<&str> {
-        let fits = |variant: &&&Decided<'_>| choice.iter().all(|(axis, value)| variant.values()[*axis] == *value);
-        variants.iter().filter(fits).filter_map(|variant| variant.given).collect()
-    };
-    let given = given_where(choice);
-    let given = given.first().filter(|_| given.len() == 1);
-    let is_spoken = |axis: usize| {
-        let values: BTreeSet<&str> = variants.iter().map(|variant| variant.values()[axis]).collect();
-        let texts: usize = values.iter().map(|value| given_where(&[(axis, value)]).len()).sum();
-        values.len() > 1 && texts == given_where(&[]).len()
-    };
-    let own = choice.iter().filter(|(axis, _)| given.is_none() || !is_spoken(*axis));
-    let own = own.map(|(axis, value)| match WORDS.iter().find(|(known, _)| known == value) {
-        Some((_, words)) => words.to_string(),
-        None => format!("{} is {value}", axes[*axis]),
-    });
-    given.map(|given| given.to_string()).into_iter().chain(own).collect::<Vec<_>>().join(" and ")
+    let mut texts: Vec<String> = Vec::new();
+    let phrases = phrases(variants);
+    let always = phrases.iter().filter(|phrase| phrase.windows(2).all(|pair| pair[0] == pair[1]));
+    texts.extend(always.filter_map(|phrase| phrase.first()).map(|text| text.to_string()));
+    for (axis, value) in choice {
+        let spoken = phrases.iter().find_map(|phrase| spoken(phrase, *axis, value, variants));
+        let own = || match WORDS.iter().find(|(known, _)| known == value) {
+            Some((_, words)) => words.to_string(),
+            None => format!("{} is {value}", axes[*axis]),
+        };
+        texts.push(spoken.map_or_else(own, str::to_string));
+    }
+    texts.join(" and ")
+}
+
+/// The phrases that `given` consists of, each as it reads in each variant; none where variants have different numbers of them.
+fn phrases<'v>(variants: &[&Decided<'v>]) -> Vec<Vec<&'v str>> {
+    let split = |given: &'v str| given.split(" and ").flat_map(|part| part.split(", ")).collect::<Vec<_>>();
+    let all: Vec<Vec<&str>> = variants.iter().map(|variant| variant.given.map(split).unwrap_or_default()).collect();
+    if let [first, rest @ ..] = variants
+        && let Some(given) = first.given
+        && rest.iter().all(|variant| variant.given == first.given)
+    {
+        return vec![vec![given; variants.len()]];
+    }
+    let count = all.first().map_or(0, Vec::len);
+    if all.iter().any(|phrases| phrases.len() != count) {
+        return Vec::new();
+    }
+    (0..count).map(|i| all.iter().map(|phrases| phrases[i]).collect()).collect()
+}
+
+/// The phrase for a value of an axis, where the phrase speaks of that axis: it reads the same in all variants with this
+/// value, and in no other.
+fn spoken<'v>(phrase: &[&'v str], axis: usize, value: &str, variants: &[&Decided<'_>]) -> Option<&'v str> {
+    let with_value = |variant: &Decided<'_>| variant.values()[axis] == value;
+    let text = *phrase.iter().zip(variants).find(|(_, variant)| with_value(variant))?.0;
+    phrase.iter().zip(variants).all(|(other, variant)| (*other == text) == with_value(variant)).then_some(text)
 }
 
 /// All sets of this size, in order.

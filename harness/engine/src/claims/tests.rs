@@ -152,6 +152,31 @@ fn two_axes_decide_together() {
 }
 
 #[test]
+fn each_phrase_of_given_speaks_of_its_axis() {
+    let given: Vec<String> = ["close()", "shutdown(WR)"]
+        .iter()
+        .flat_map(|how| [0, 1, 2].map(|n| format!("the path is dead, the call is {how} and tcp_orphan_retries is {n}")))
+        .collect();
+    let variant = |i: usize| ["closed,0", "closed,1", "closed,2", "half-closed,0", "half-closed,1", "half-closed,2"][i];
+    let said = |holds: fn(usize) -> bool| {
+        let variants: Vec<_> = (0..6).map(|i| (variant(i), Some(given[i].as_str()), holds(i))).collect();
+        condition_of("how retries", &variants)
+    };
+    assert_eq!(
+        said(|i| i < 3),
+        "holds where the path is dead and the call is close(); not where the path is dead and the call is shutdown(WR)"
+    );
+    assert_eq!(
+        said(|i| i % 3 > 0),
+        "holds where the path is dead and tcp_orphan_retries is 1, or where the path is dead and tcp_orphan_retries is 2; \
+         not where the path is dead and tcp_orphan_retries is 0"
+    );
+    // A phrase that speaks of both axes at once is no word for one of them.
+    let joint: Vec<_> = (0..6).map(|i| (variant(i), Some(["x", "y", "z", "u", "v", "w"][i]), i < 3)).collect();
+    assert_eq!(condition_of("how retries", &joint), "holds where how is closed; not where how is half-closed");
+}
+
+#[test]
 fn several_files_speak_together_and_never_the_same_on_both_sides() {
     let file = |id: &str, given, holds| case(id, "ip", "ipv4", given, Some(holds));
     let said = |judgements: &[Judgement]| w01(judgements).condition.expect("some hold and some do not");
