@@ -4,7 +4,7 @@ use nix::sys::resource::{Resource, getrlimit};
 
 /// More at once would be late for one another on a small machine.
 const CASES_MAX: usize = 1024;
-/// Descriptors of a case with two kernels: namespaces, sockets, captures, and what waits for being closed.
+/// Descriptors of a case with two kernels and a router: namespaces, sockets, captures, and what waits for being closed.
 const DESCRIPTORS_PER_CASE: usize = 24;
 /// Descriptors of everything else.
 const DESCRIPTORS_ASIDE: usize = 64;

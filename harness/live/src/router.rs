@@ -18,7 +18,7 @@ use crate::testbed::{Addresses, Testbed};
 const PORTS: [(Host, &str, u32, Mac); 2] =
     [(Host::A, "link-a", 10, [2, 0, 0, 0, 0, 0x1a]), (Host::B, "link-b", 11, [2, 0, 0, 0, 0, 0x1b])];
 
-/// The router of one case.
+/// The router of one case; its captures keep the namespace.
 #[derive(Debug)]
 pub(crate) struct Router {
     ports: Vec<(Host, CapturedLink)>,

@@ -11,7 +11,7 @@ use crate::judgement::{Judgement, Outcome};
 const NAMED_MAX: usize = 6;
 
 /// The language's own axis values in words that read well after "where".
-const WORDS: [(&str, &str); 10] = [
+const WORDS: [(&str, &str); 11] = [
     ("ts", "timestamps are in use"),
     ("no-ts", "timestamps are not in use"),
     ("sack", "SACK is in use"),
@@ -22,6 +22,7 @@ const WORDS: [(&str, &str); 10] = [
     ("passive", "the peer opened"),
     ("crafted", "the peer is crafted"),
     ("two-kernels", "both sides are kernels"),
+    ("routed", "both sides are kernels, and a router is between them"),
 ];
 
 /// One decided prediction.

@@ -14,6 +14,7 @@ pub(super) struct Sockets {
     open: Open,
     ip: IpVersion,
     crashed: BTreeSet<Host>,
+    rebooted: BTreeSet<Host>,
     ends: BTreeMap<Endpoint, End>,
     /// Hosts that listen.
     listening: BTreeSet<Host>,
@@ -62,6 +63,7 @@ impl Sockets {
             ip,
             ends: BTreeMap::new(),
             crashed: BTreeSet::new(),
+            rebooted: BTreeSet::new(),
             listening: BTreeSet::new(),
             servers: BTreeSet::new(),
             ephemeral: BTreeSet::new(),
@@ -351,6 +353,7 @@ impl Sockets {
             self.crashed.insert(host);
         } else {
             self.crashed.remove(&host);
+            self.rebooted.insert(host);
         }
     }
 
@@ -403,7 +406,7 @@ impl Sockets {
                     );
                     return false;
                 }
-                if connects {
+                if connects && !self.rebooted.contains(&on.host) {
                     let expected = if on.host == Host::A {
                         "`open: passive`, or connect()"
                     } else {

@@ -17,7 +17,7 @@ pub(super) struct RawCase {
     pub(super) claims: Pairs<RawPrediction>,
     /// What the case holds the kernel to, as in `RFC 9293 3.10.7.4`, `Linux tcp_fin()` or `Linux sysctl tcp_fin_timeout`.
     pub(super) cites: Vec<Text>,
-    /// `crafted` (the default) or `two-kernels`; under `variants` for both.
+    /// `crafted` (the default), `two-kernels` or `routed`; under `variants` for more than one.
     pub(super) topology: Option<Text>,
     /// `active` (the default): `a` connects; `passive`: `a` listens.
     pub(super) open: Option<Text>,
