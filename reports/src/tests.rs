@@ -23,6 +23,7 @@ fn judgement(id: &str, variant: &str, verdict: Verdict, reason: Option<&str>, ta
         rules_fired: vec!["check-rst-bit/time-wait".into()],
         departures: Vec::new(),
         alternatives: Default::default(),
+        behaviour: Vec::new(),
         findings: Vec::new(),
         target_seconds,
     }

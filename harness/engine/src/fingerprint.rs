@@ -95,6 +95,7 @@ mod tests {
             rules_fired: Vec::new(),
             departures: Vec::new(),
             alternatives: shown.into_iter().collect(),
+            behaviour: Vec::new(),
             findings: Vec::new(),
             target_seconds: 0.0,
         }

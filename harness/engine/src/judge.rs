@@ -5,6 +5,7 @@
 //! came from.
 
 mod chosen;
+mod deeds;
 mod deviation;
 mod finding;
 mod fired;
@@ -58,6 +59,7 @@ pub fn judge(trace: &Trace) -> Judgement {
         requirements: trace.header.requirements.clone(),
         departures: departures.map(|rule| rule.id.to_string()).collect(),
         alternatives,
+        behaviour: deeds::deeds(trace),
         rules_fired: fired.into_iter().map(str::to_string).collect(),
         findings,
         target_seconds: seconds(trace.records.last().map_or(0, |record| record.at)),

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::behaviour::Deed;
 use crate::prediction::Prediction;
 use crate::trace::Nanos;
 
@@ -76,6 +77,9 @@ pub struct Judgement {
     /// Named alternatives that the trace shows: question and rule, by their ids.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub alternatives: BTreeMap<String, String>,
+    /// What the target did, for comparison with other runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub behaviour: Vec<Deed>,
     /// What the target did wrong.
     pub findings: Vec<Finding>,
     /// Time from the first record to the last, by the target's clock, seconds.

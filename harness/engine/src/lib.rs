@@ -3,6 +3,7 @@
 //! Owns everything between a YAML file and a judgement. Refuses to know privileges, sockets and clocks: whoever plays a
 //! case brings a [`play::Target`], and time comes from it.
 
+pub mod behaviour;
 pub mod case;
 pub mod claims;
 pub mod diagnostic;

@@ -250,6 +250,7 @@ fn unjudged(case: &Case, verdict: Verdict, reason: String) -> Judgement {
         rules_fired: Vec::new(),
         departures: Vec::new(),
         alternatives: BTreeMap::new(),
+        behaviour: Vec::new(),
         findings: Vec::new(),
         target_seconds: 0.0,
     }

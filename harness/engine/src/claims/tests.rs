@@ -45,6 +45,7 @@ fn case(id: &str, axes: &str, variant: &str, given: Option<&str>, holds: Option<
         rules_fired: Vec::new(),
         departures: Vec::new(),
         alternatives: Default::default(),
+        behaviour: Vec::new(),
         findings: Vec::new(),
         target_seconds: 0.0,
     }
