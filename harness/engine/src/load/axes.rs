@@ -104,11 +104,12 @@ fn fixed_axis(name: &str, value: &str) -> Axis {
 fn axis(name: &str, values: &RawAxis, node: &Node, complaints: &Complaints<'_>) -> Option<Axis> {
     let (key, value_node) = node.entry(name)?;
     let known = BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, values)| values);
-    if !is_name(name) {
+    // As a sysctl is named, where an axis is one.
+    if !is_name(&name.replace('_', "-")) {
         complaints.push(
             key.span.clone(),
             &format!("`{name}` is not a name for an axis"),
-            "lower-case letters, digits and `-`",
+            "lower-case letters, digits, `-` and `_`",
         );
         return None;
     }
