@@ -7,6 +7,7 @@
 mod chosen;
 mod deeds;
 mod deviation;
+mod expiry;
 mod finding;
 mod fired;
 mod frontier;
@@ -17,12 +18,14 @@ mod sights;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tcpconform_model::{Profile, RULES, RuleRef, rules};
+use tcpconform_model::{Profile, RULES, RuleRef, Span, rules};
 
+use crate::case::Endpoint;
 use crate::judgement::{Finding, Judgement, Verdict};
 use crate::trace::{EndpointIdentity, Header, Nanos, TargetKind, Time, Trace, Way, What};
 use crate::wire;
 
+use expiry::Expiry;
 use frontier::{Failure, Frontier};
 pub(crate) use items::icmp_event;
 use items::items;
@@ -33,11 +36,10 @@ use predictions::predictions;
 pub fn judge(trace: &Trace) -> Judgement {
     let mut findings = Vec::new();
     let mut gaps = Vec::new();
-    let mut fired: BTreeSet<&'static str> = BTreeSet::new();
-    let mut alternatives = BTreeMap::new();
+    let mut course = Course::default();
     for endpoint in &trace.header.endpoints {
         findings.extend(damaged_output(trace, endpoint));
-        match follow(trace, endpoint, &mut fired, &mut alternatives) {
+        match follow(trace, endpoint, &mut course) {
             Ok(()) => {}
             Err(Failure::Deviates(deviation)) => findings.push(finding::finding(trace, endpoint, &deviation)),
             Err(Failure::NoRule { record, text }) => {
@@ -47,6 +49,7 @@ pub fn judge(trace: &Trace) -> Judgement {
     }
     findings.sort_by(|a, b| a.at_seconds.total_cmp(&b.at_seconds));
     let (verdict, reason) = verdict(trace, &findings, &gaps);
+    let Course { fired, alternatives, timed: _ } = course;
     let departures = RULES.iter().filter(|rule| rule.departs.is_some() && fired.contains(rule.id));
     Judgement {
         id: trace.header.case.clone(),
@@ -66,6 +69,40 @@ pub fn judge(trace: &Trace) -> Judgement {
     }
 }
 
+/// Something that a timer of the target did, or should have done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimedAnswer {
+    /// Whose timer.
+    pub on: Endpoint,
+    /// The rule that decided what it does.
+    pub rule: RuleRef,
+    /// When the model allows it.
+    pub due: Span,
+    /// Index of the record that showed it first: the segment, or the sample that finds the state changed. `None` where the
+    /// judge found that it did not come, or not in time.
+    pub record: Option<usize>,
+}
+
+/// What the target's timers did according to the judge, endpoint by endpoint, each in the order of the records.
+pub fn timed_answers(trace: &Trace) -> Vec<TimedAnswer> {
+    let mut course = Course::default();
+    for endpoint in &trace.header.endpoints {
+        // How far a target that deviates was followed is worth showing too.
+        let _ = follow(trace, endpoint, &mut course);
+    }
+    course.timed
+}
+
+/// What came up while endpoints were followed.
+#[derive(Default)]
+struct Course {
+    /// Ids of the rules that explained something.
+    fired: BTreeSet<&'static str>,
+    /// Named alternatives that were shown.
+    alternatives: BTreeMap<String, String>,
+    timed: Vec<TimedAnswer>,
+}
+
 /// The profile of an endpoint's namespace.
 pub fn profile(header: &Header, endpoint: &EndpointIdentity) -> Profile {
     let sysctl = |name: &str| endpoint.sysctls.get(name)?.split_whitespace().next()?.parse().ok();
@@ -77,18 +114,20 @@ pub fn profile(header: &Header, endpoint: &EndpointIdentity) -> Profile {
 }
 
 /// Runs the frontier of one endpoint through everything that concerns it.
-fn follow(
-    trace: &Trace,
-    endpoint: &EndpointIdentity,
-    fired: &mut BTreeSet<&'static str>,
-    alternatives: &mut BTreeMap<String, String>,
-) -> Result<(), Failure> {
+fn follow(trace: &Trace, endpoint: &EndpointIdentity, course: &mut Course) -> Result<(), Failure> {
     let profile = profile(&trace.header, endpoint);
     let items = items(trace, endpoint, &profile);
     let mut frontier = Frontier::new(&profile, &items);
     let outcome = items.observations.iter().try_for_each(|item| frontier.observe(item));
-    fired.extend(frontier.rules_fired());
-    alternatives.extend(frontier.chosen().named());
+    course.fired.extend(frontier.rules_fired());
+    course.alternatives.extend(frontier.chosen().named());
+    let timed = frontier.timed();
+    course.timed.extend(timed.map(|(Expiry { rule, due }, record)| TimedAnswer {
+        on: endpoint.name,
+        rule,
+        due,
+        record,
+    }));
     outcome
 }
 
@@ -113,6 +152,7 @@ fn damaged_output(trace: &Trace, endpoint: &EndpointIdentity) -> Option<Finding>
             actual,
             at: seen.at,
             record,
+            due: None,
             possible: Vec::new(),
         };
         Some(finding::finding(trace, endpoint, &deviation))

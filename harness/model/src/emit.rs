@@ -55,6 +55,7 @@ pub fn explain(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile) -> Re
                     transition.tcb.transitions = fired.tcb.transitions.clone();
                     transition.rules.extend(fired.rules.iter().copied());
                     transition.result = fired.result;
+                    transition.due = fired.due;
                     found.push(transition);
                 }
             }
@@ -68,7 +69,7 @@ pub fn explain(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile) -> Re
             sent(&mut t, EmissionKind::Retransmit, segment, at, profile);
             let rto = t.rtt.rto;
             t.retransmit = Some((RetransmitKind::Timeout, arm_at(at, rto, profile)));
-            found.push(Transition { tcb: t, result: None, rules: alloc::vec![&rules::RTO_RECOVERY] });
+            found.push(Transition { tcb: t, result: None, rules: alloc::vec![&rules::RTO_RECOVERY], due: None });
         }
     }
     if found.is_empty() { Err(miss) } else { Ok(found) }
@@ -90,7 +91,7 @@ fn fit_owed(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile, miss: &m
                     let must = owed.must && sendable(&t) == Sendable::Now;
                     t.owed.insert(0, crate::tcb::Emission { must, ..owed.clone() });
                 }
-                found.push(Transition { tcb: t, result: None, rules: alloc::vec![rule] });
+                found.push(Transition { tcb: t, result: None, rules: alloc::vec![rule], due: None });
             }
             Ok(()) => {}
             Err(other) => {

@@ -8,6 +8,7 @@ use crate::icmp::IcmpError;
 use crate::rule::RuleRef;
 use crate::segment::Segment;
 use crate::tcb::{Neighbours, Tcb};
+use crate::time::Span;
 
 /// An event of RFC 9293 section 3.10.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,4 +70,6 @@ pub struct Transition {
     pub result: Option<CallResult>,
     /// The rules that decided.
     pub rules: Vec<RuleRef>,
+    /// Of what a timer caused: when its handler was allowed to run.
+    pub due: Option<Span>,
 }

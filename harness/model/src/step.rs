@@ -42,6 +42,11 @@ pub fn step(tcb: &Tcb, event: &Event, at: Span, profile: &Profile) -> Vec<Transi
         Event::HostDies => vec![Work { t: Tcb::closed(), ..work }],
         Event::Timeout(timeout) => timeouts::timeout(work, *timeout),
     };
+    let due = if let Event::Timeout(timeout) = event {
+        pending(tcb).find(|(which, _)| which == timeout).map(|(_, due)| due)
+    } else {
+        None
+    };
     let waited = calls::close_waits_in(tcb.socket_state());
     done.into_iter()
         .map(|mut w| {
@@ -49,7 +54,7 @@ pub fn step(tcb: &Tcb, event: &Event, at: Span, profile: &Profile) -> Vec<Transi
                 // The lingering close wakes up and goes on.
                 w.t.user.closing_until = Some(Span::new(w.at.lo, w.at.hi + w.p.scheduling_ns));
             }
-            Transition { tcb: w.t, result: w.result, rules: w.rules }
+            Transition { tcb: w.t, result: w.result, rules: w.rules, due }
         })
         .collect()
 }

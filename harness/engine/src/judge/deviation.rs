@@ -1,6 +1,6 @@
 //! Where a possible connection and what was seen part.
 
-use tcpconform_model::{Nanos, RuleRef, Segment, State, Tcb};
+use tcpconform_model::{Nanos, RuleRef, Segment, Span, State, Tcb};
 
 use crate::notation::{Bases, display_segment};
 
@@ -12,6 +12,8 @@ pub(super) struct Deviation {
     pub actual: String,
     pub at: Nanos,
     pub record: usize,
+    /// When the answer that is missing was due, or the timer that was to fire next.
+    pub due: Option<Span>,
     /// States of the last survivors.
     pub possible: Vec<State>,
 }

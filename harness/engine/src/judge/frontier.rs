@@ -10,6 +10,7 @@ use tcpconform_model::{
 
 use super::chosen::Chosen;
 use super::deviation::{Deviation, relative};
+use super::expiry::Expiry;
 use super::fired::Fired;
 use super::items::{Item, Items, SeenItem, Stimulus};
 use crate::trace::{Sample, Source, TimerKind, TimerSample};
@@ -36,6 +37,7 @@ pub(super) struct Frontier<'t> {
     profile: &'t Profile,
     stimuli: &'t [Stimulus],
     alive: Vec<Possible>,
+    timed: Vec<(Expiry, Option<usize>)>,
 }
 
 /// One possible connection.
@@ -54,6 +56,8 @@ struct Possible {
     fired: Fired,
     /// Named alternatives that they are.
     chosen: Chosen,
+    /// The latest timer that did something, until an observation shows it.
+    expired: Option<Expiry>,
 }
 
 /// The closest that a survivor came to what was seen.
@@ -83,8 +87,14 @@ impl<'t> Frontier<'t> {
             earlier: None,
             fired: Fired::default(),
             chosen: Chosen::default(),
+            expired: None,
         };
-        Frontier { profile, stimuli: &items.stimuli, alive: vec![start] }
+        Frontier { profile, stimuli: &items.stimuli, alive: vec![start], timed: Vec::new() }
+    }
+
+    /// What timers did, each with the record that showed it first; without one where it did not come, or not in time.
+    pub fn timed(self) -> impl Iterator<Item = (Expiry, Option<usize>)> {
+        self.timed.into_iter()
     }
 
     /// Ids of the rules that led to the first survivor.
@@ -127,11 +137,13 @@ impl<'t> Frontier<'t> {
                 actual: "something".to_string(),
                 at: item.at,
                 record: item.record,
+                due: None,
                 possible: Vec::new(),
             });
             if deviation.possible.is_empty() {
                 deviation.possible = if possible.is_empty() { states(&self.alive) } else { possible };
             }
+            self.timed.extend(deviation.due.map(|due| (Expiry { rule: deviation.rule, due }, None)));
             return Err(Failure::Deviates(deviation));
         }
         next = merged(next);
@@ -142,7 +154,17 @@ impl<'t> Frontier<'t> {
             });
         }
         self.alive = next;
+        self.note_expiry(item);
         Ok(())
+    }
+
+    /// A timer has fired for certain once it has in every survivor: the observation shows it.
+    fn note_expiry(&mut self, item: &Item<'_>) {
+        let fired = self.alive.iter().map(|possible| possible.expired).reduce(Expiry::common).flatten();
+        if let (Some(expiry), false) = (fired, matches!(item.seen, SeenItem::End)) {
+            self.timed.push((expiry, Some(item.record)));
+            self.alive.iter_mut().for_each(|possible| possible.expired = None);
+        }
     }
 
     /// Everything that the survivors may have become by the time of `item`.
@@ -182,7 +204,8 @@ impl<'t> Frontier<'t> {
         let expected = format!("{}, as before", before.statement);
         let possible_states = vec![possible.tcb.state];
         let actual = now.statement.to_string();
-        closest.offer(possible, 25, Deviation { rule: now, expected, actual, at, record, possible: possible_states });
+        let deviation = Deviation { rule: now, expected, actual, at, record, due: None, possible: possible_states };
+        closest.offer(possible, 25, deviation);
         true
     }
 
@@ -214,6 +237,7 @@ impl<'t> Frontier<'t> {
                         actual: result_text(actual),
                         at: stimulus.at,
                         record: stimulus.record,
+                        due: None,
                         possible: vec![possible.tcb.state],
                     },
                 );
@@ -256,7 +280,9 @@ impl<'t> Frontier<'t> {
                     if transition.tcb.owed.len() == owed_before {
                         // What it arms may fire silently before the observation too.
                         let fired = possible.follow(transition, fires.hi);
-                        open.push(Possible { elapsed: fires.lo, ..fired });
+                        let shows = fired.tcb.state != possible.tcb.state;
+                        let expired = if shows { fired.expired } else { possible.expired };
+                        open.push(Possible { elapsed: fires.lo, expired, ..fired });
                     }
                 }
             }
@@ -276,6 +302,7 @@ impl<'t> Frontier<'t> {
             actual,
             at: item.at,
             record: item.record,
+            due: pending(&possible.tcb).map(|(_, due)| due).min_by_key(|due| due.lo),
             possible: Vec::new(),
         };
         match &item.seen {
@@ -453,7 +480,10 @@ fn wrong_queues(tcb: &Tcb, sample: &Sample) -> Option<Contradiction> {
 /// Takes a possibility, or lets it be one with another that goes on alike.
 fn admit(possible: Possible, all: &mut Vec<Possible>) {
     match all.iter_mut().find(|other| other.equals(&possible)) {
-        Some(other) => other.chosen = other.chosen.common(possible.chosen),
+        Some(other) => {
+            other.chosen = other.chosen.common(possible.chosen);
+            other.expired = Expiry::common(other.expired, possible.expired);
+        }
         None => all.push(possible),
     }
 }
@@ -487,7 +517,8 @@ impl Possible {
             .extend(tcb.transitions.drain(..).filter(|(from, to)| *from != State::Listen && *to != State::Listen));
         let earlier = if tcb.state == self.tcb.state { self.earlier } else { Some((self.tcb.state, at)) };
         let (fired, chosen) = (self.fired.with(&transition.rules), self.chosen.with(&transition.rules));
-        Possible { tcb, next: self.next, elapsed: self.elapsed, unreported, earlier, fired, chosen }
+        let expired = Expiry::of(&transition.rules, transition.due).or(self.expired);
+        Possible { tcb, next: self.next, elapsed: self.elapsed, unreported, earlier, fired, chosen, expired }
     }
 }
 
@@ -530,6 +561,7 @@ fn missing(possible: &Possible, overdue: &Emission, item: &Item<'_>) -> Deviatio
         actual: "no such segment".to_string(),
         at: overdue.due.hi,
         record: item.record,
+        due: Some(overdue.due),
         possible: vec![possible.tcb.state],
     }
 }
@@ -552,6 +584,7 @@ fn late(possible: &Possible, timeout: Timeout, due: Span, item: &Item<'_>, profi
         actual: text.to_string(),
         at: due.hi,
         record: item.record,
+        due: Some(due),
         possible: vec![possible.tcb.state],
     }
 }
