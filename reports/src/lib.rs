@@ -2,7 +2,9 @@
 //!
 //! Owns the data of a finished run and how it is shown. Refuses to judge: a reporter cannot change a verdict.
 
+pub mod baseline;
 pub mod claims;
+pub mod comparison;
 pub mod failure;
 pub mod json;
 pub mod ladder;

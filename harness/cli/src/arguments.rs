@@ -55,6 +55,26 @@ pub enum Command {
     },
     /// Show the ledger of claims with the verdicts of a run, and its evidence; of several runs side by side.
     Claims(ClaimsArguments),
+    /// Say what changed between two runs; exit code 1 if the second is worse.
+    Compare(CompareArguments),
+    /// Write what later runs are compared with: one small file for each report.
+    Baseline {
+        /// report.json files, or folders with one.
+        #[arg(value_name = "REPORT", required = true)]
+        reports: Vec<PathBuf>,
+        /// Where the files go.
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        out: PathBuf,
+    },
+    /// Join the reports of the shards of one run.
+    Merge {
+        /// report.json files, or folders with one.
+        #[arg(value_name = "REPORT", required = true)]
+        reports: Vec<PathBuf>,
+        /// The file to write.
+        #[arg(long, value_name = "FILE", required = true)]
+        out: PathBuf,
+    },
     /// Print the JSON Schema of a case file, for editors.
     Schema,
     /// Say what this machine allows, and the command that fixes what it does not.
@@ -104,6 +124,34 @@ pub struct ClaimsArguments {
     /// For programs, with all evidence.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `compare`.
+#[derive(Args, Debug)]
+pub struct CompareArguments {
+    /// What to compare with: a report.json, a folder with one, a baseline, or a kernel release (6.12) whose baseline comes with
+    /// this program.
+    #[arg(value_name = "BASE")]
+    pub base: PathBuf,
+    /// The run to look at, named in the same ways.
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+    /// How to say it.
+    #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
+    pub format: CompareFormat,
+}
+
+/// How a comparison is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CompareFormat {
+    /// For people at a terminal
+    Text,
+    /// For a pull request
+    Markdown,
+    /// For a browser
+    Html,
+    /// For programs
+    Json,
 }
 
 /// Whose TCP is played.

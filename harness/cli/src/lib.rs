@@ -7,12 +7,14 @@ pub mod arguments;
 pub mod catalogue;
 mod check;
 mod claims;
+mod compare;
 mod doctor;
 pub mod exit;
 mod halt;
 pub mod in_flight;
 mod judge;
 mod list;
+mod merge;
 pub mod out_folder;
 pub mod player;
 mod progress_line;
@@ -20,6 +22,7 @@ pub mod rehearsal;
 mod run;
 mod schema;
 mod show;
+mod stored;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -40,6 +43,9 @@ pub fn main() -> ExitCode {
         Command::Check { paths } => check::check(&paths, cases),
         Command::Judge { traces } => judge::judge(&traces),
         Command::Claims(claims) => claims::claims(&claims),
+        Command::Compare(compare) => compare::compare(&compare),
+        Command::Baseline { reports, out } => compare::baseline(&reports, &out),
+        Command::Merge { reports, out } => merge::merge(&reports, &out, cases),
         Command::Schema => schema::schema(),
         Command::Doctor => doctor::doctor(),
     };
@@ -49,6 +55,11 @@ pub fn main() -> ExitCode {
         refusal.exit
     });
     exit.into()
+}
+
+/// A word to the user beside the results.
+fn say(text: &str) -> io::Result<()> {
+    writeln!(anstream::stderr(), "{text}")
 }
 
 /// Writes to standard output; a reader that went away, as in `| head`, is no trouble.

@@ -42,3 +42,4 @@ pub use state::State;
 pub use step::{pending, step};
 pub use tcb::{AckBy, Acking, Agreed, Emission, EmissionKind, InFlight, Neighbours, RetransmitKind, Rtt, Tcb, User};
 pub use time::{Nanos, Span, Ticks, Timer};
+pub use wheel::timer_slack_ns;

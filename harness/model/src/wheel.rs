@@ -25,6 +25,12 @@ fn wheel_slack(ticks: u64) -> u64 {
     WHEEL.iter().rev().find(|(start, _)| ticks + CLK_LAG >= *start).map_or(1, |(_, granularity)| *granularity)
 }
 
+/// How late a timer of this length may fire on a kernel with so many ticks a second: a tick, and the wheel's granularity. Nanoseconds.
+pub fn timer_slack_ns(length_ns: u64, hz: u32) -> u64 {
+    let tick = 1_000_000_000 / u64::from(hz.max(1));
+    (1 + wheel_slack(length_ns / tick)) * tick
+}
+
 /// A timer armed at `armed` for `delta` ticks.
 ///
 /// The expiry is counted from `jiffies`, which is up to one tick behind the moment of arming, and further behind by the ticks

@@ -1,0 +1,48 @@
+//! Reports and baselines that the user names: a file, a folder with a report in it, or a kernel release.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tcpconform_reports::baseline::{self, Baseline};
+use tcpconform_reports::{JSON, Report};
+
+use crate::exit::Refusal;
+
+/// The report in a file or a folder.
+pub fn report(path: &Path) -> Result<Report, Refusal> {
+    let (file, bytes) = contents(path)?;
+    tcpconform_reports::json::read(&bytes).map_err(|error| Refusal::usage(format!("{}: {error}", file.display())))
+}
+
+/// The run that a word names: a report, a baseline, or the baseline of this program that is nearest to a kernel release.
+pub fn run(word: &Path) -> Result<Baseline, Refusal> {
+    let release = word.to_str().filter(|word| baseline::is_release(word));
+    if let Some(release) = release.filter(|_| !word.exists()) {
+        let Some((name, bytes)) = baseline::nearest(release) else {
+            return Err(Refusal::usage(format!("{release}: no such file, and this program has no baselines")));
+        };
+        if !name.starts_with(release) {
+            let _ = crate::say(&format!("no baseline of {release}; the nearest is that of {name}"));
+        }
+        return Baseline::read(bytes).map_err(|error| Refusal::usage(format!("baseline of {name}: {error}")));
+    }
+    let (file, bytes) = contents(word)?;
+    Baseline::read(&bytes).map_err(|error| Refusal::usage(format!("{}: {error}", file.display())))
+}
+
+fn contents(path: &Path) -> Result<(PathBuf, Vec<u8>), Refusal> {
+    let file = if path.is_dir() { path.join(JSON) } else { path.to_owned() };
+    let read = fs::metadata(&file).and_then(|metadata| {
+        if metadata.len() > baseline::SIZE_MAX {
+            return Err(std::io::Error::other(format!("larger than {} MiB", baseline::SIZE_MAX >> 20)));
+        }
+        fs::read(&file)
+    });
+    match read {
+        Ok(bytes) => Ok((file, bytes)),
+        Err(error) => Err(Refusal {
+            help: Some("a report.json, a folder with one, a baseline, or a kernel release as in 6.12".into()),
+            ..Refusal::usage(format!("{}: {error}", file.display()))
+        }),
+    }
+}
