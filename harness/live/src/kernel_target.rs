@@ -176,19 +176,21 @@ impl KernelTarget {
     /// Takes a host away, and with `Reboot` makes it anew: other sockets, other timers, the same addresses.
     ///
     /// What the old one still does goes nowhere: its link is not listened to any more.
-    fn host_goes(&mut self, name: Host, call: OperationCall) -> Result<(), TargetError> {
+    fn host_goes(&mut self, name: Host, call: OperationCall) -> Result<Returned, TargetError> {
         let new = match call == OperationCall::Reboot {
             true => Some(HostUnderTest::set_up(&self.testbed, &self.case, name, &self.addresses)?),
             false => None,
         };
-        // What it had sent before.
+        // What it had sent before; from here on nothing reaches it.
         self.catch_up()?;
+        let entered_unix_ns = realtime_ns();
         self.hosts.retain(|host| host.name != name);
         if let Some(new) = new {
             new.watch_transitions(self.clock, &self.mailbox);
             self.hosts.push(new);
         }
-        Ok(())
+        let result = CallReturn::Value(0);
+        Ok(Returned { entered_unix_ns, left_unix_ns: realtime_ns(), result, wrong_byte: None })
     }
 
     /// Waits until something may have happened, or this time has come.
@@ -278,10 +280,7 @@ impl Target for KernelTarget {
         self.check_stop()?;
         let clock = self.clock;
         if op.call.is_of_host() {
-            let entered_unix_ns = realtime_ns();
-            self.host_goes(on.host, op.call)?;
-            let result = CallReturn::Value(0);
-            let returned = Returned { entered_unix_ns, left_unix_ns: realtime_ns(), result, wrong_byte: None };
+            let returned = self.host_goes(on.host, op.call)?;
             return Ok(Some(Self::call_record(on, op, returned, &clock)));
         }
         let host = self.host(on)?;
