@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use tcpconform_engine::case::{Endpoint, Host, Topology};
 use tcpconform_engine::notation::{Bases, display_segment, icmp_text};
-use tcpconform_engine::trace::{Fate, Nanos, Record, Trace, Way, What};
+use tcpconform_engine::trace::{Nanos, Record, Trace, Way, What};
 use tcpconform_engine::wire;
 use tcpconform_model::{Flags, Seq, State};
 
@@ -105,13 +105,7 @@ impl Ladder {
                 self.line(record, &arrow);
             }
             What::Relay(relay) => {
-                let fate = match relay.act {
-                    Fate::Dropped => "dropped".to_owned(),
-                    Fate::Delayed(nanos) => format!("held back for {} s", seconds(nanos)),
-                    Fate::Duplicated(times) => format!("arrives {times} times"),
-                    Fate::Swapped => "held back until the next one is through".to_owned(),
-                    Fate::Rewritten => "rewritten".to_owned(),
-                };
+                let fate = relay.act.to_string();
                 self.line(record, &format!("{:>half$}", format!("x {fate}"), half = WIDTH / 2 + fate.len() / 2));
             }
             What::Call(call) => {
@@ -181,7 +175,7 @@ mod tests {
 
     use tcpconform_engine::case::{Operation, OperationCall};
     use tcpconform_engine::trace::{
-        CallReturn, CallSeen, EndpointIdentity, Header, RelayAct, Sample, SegmentSeen, Source, TargetIdentity,
+        CallReturn, CallSeen, EndpointIdentity, Fate, Header, RelayAct, Sample, SegmentSeen, Source, TargetIdentity,
         TargetKind, Time, VERSION,
     };
     use tcpconform_model::{Call, Segment};

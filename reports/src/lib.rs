@@ -1,15 +1,20 @@
-//! Report formats: `report.json`, the terminal, and the table of claims.
+//! Report formats: `report.json`, `junit.xml`, `report.ktap`, `kcidb.json`, captures, the terminal, and the table of claims.
 //!
 //! Owns the data of a finished run and how it is shown. Refuses to judge: a reporter cannot change a verdict.
 
 pub mod baseline;
+pub mod capture;
 pub mod claims;
 pub mod comparison;
 pub mod failure;
 pub mod json;
+mod junit;
+mod kcidb;
+mod ktap;
 pub mod ladder;
 pub mod palette;
 pub use tcpconform_engine::printable;
+pub mod remarks;
 pub mod report;
 pub mod terminal;
 mod timestamp;
@@ -30,7 +35,8 @@ pub trait Reporter {
 pub const JSON: &str = "report.json";
 
 /// The files that every run writes, each with its format.
-pub const FILES: [(&str, &dyn Reporter); 1] = [(JSON, &json::Json)];
+pub const FILES: [(&str, &dyn Reporter); 4] =
+    [(JSON, &json::Json), ("junit.xml", &junit::Junit), ("report.ktap", &ktap::Ktap), ("kcidb.json", &kcidb::Kcidb)];
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! A finished run on one kernel: what every report is made from, and, serialised, `report.json`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use tcpconform_engine::claims::{ClaimVerdict, verdicts};
 use tcpconform_engine::fingerprint::{Shown, fingerprint};
@@ -67,13 +69,17 @@ impl Target {
         Target { kind: identity.kind, release: identity.release.clone(), time: identity.time, hz: identity.hz }
     }
 
-    /// As in `linux 6.12.117+deb12-cloud-amd64`.
-    pub fn title(&self) -> String {
-        let kind = match self.kind {
+    /// `linux` or `model`.
+    pub const fn stack(&self) -> &'static str {
+        match self.kind {
             TargetKind::Kernel => "linux",
             TargetKind::Model => "model",
-        };
-        format!("{kind} {}", self.release)
+        }
+    }
+
+    /// As in `linux 6.12.117+deb12-cloud-amd64`.
+    pub fn title(&self) -> String {
+        format!("{} {}", self.stack(), self.release)
     }
 }
 
@@ -131,6 +137,15 @@ impl std::fmt::Display for Totals {
 }
 
 impl Report {
+    /// The cases by the folders of their files.
+    pub fn folders(&self) -> BTreeMap<&str, Vec<&Judgement>> {
+        let mut folders: BTreeMap<&str, Vec<&Judgement>> = BTreeMap::new();
+        for case in &self.cases {
+            folders.entry(case.path().0).or_default().push(case);
+        }
+        folders
+    }
+
     /// The report of these judgements, which it holds to one fingerprint, sorts and counts, with what they say of the ledger's
     /// claims.
     pub fn new(

@@ -56,7 +56,7 @@ impl Terminal {
     fn table(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
         let mut folders: BTreeMap<&str, (Row, BTreeMap<&str, Row>)> = BTreeMap::new();
         for case in &report.cases {
-            let (folder, file) = case.id.rsplit_once('/').unwrap_or((".", &case.id));
+            let (folder, file) = case.path();
             let (row, files) = folders.entry(folder).or_default();
             row.add(case);
             files.entry(file).or_default().add(case);

@@ -1,103 +1,16 @@
-//! The reports of a run made up by hand: every verdict, alike failures, hostile text.
+//! The reports of runs made up by hand.
 
-use tcpconform_engine::judgement::{ContextLine, Finding, Judgement, Outcome, Verdict};
-use tcpconform_engine::ledger::Ledger;
+use tcpconform_engine::judgement::Verdict;
 use tcpconform_engine::load;
-use tcpconform_engine::trace::{TargetKind, Time};
 
 use super::*;
 use crate::json::Json;
 use crate::report::Target;
 use crate::terminal::Terminal;
+use made_up::{HOSTILE, LEDGER, broken, hostile, judgement, ledger, report, traces};
 
-fn judgement(id: &str, variant: &str, verdict: Verdict, reason: Option<&str>, target_seconds: f64) -> Judgement {
-    Judgement {
-        id: id.into(),
-        variant: variant.into(),
-        verdict,
-        reason: reason.map(str::to_owned),
-        axes: vec!["position".into(), "ip".into()],
-        claims: vec!["T23".into()],
-        predictions: outcomes(id, variant),
-        requirements: vec!["RFC 9293 3.10.7.4".into()],
-        rules_fired: vec!["check-rst-bit/time-wait".into()],
-        departures: Vec::new(),
-        alternatives: Default::default(),
-        behaviour: Vec::new(),
-        findings: Vec::new(),
-        target_seconds,
-    }
-}
-
-const LEDGER: &str = "\
-time_wait:
-  - {id: T03, says: TIME_WAIT lasts 60 s., from: [002]}
-  - {id: T17, says: tcp_tw_recycle recycles., from: [001], untested: Linux has no such knob since 4.12}
-  - {id: T23, says: A RST ends TIME_WAIT., from: [004]}
-close_wait:
-  - {id: P01, says: CLOSE_WAIT lasts., from: [001]}
-  - {id: P02, says: \"Nothing \\e[2J is shown.\", from: [001]}
-";
-
-fn ledger() -> Ledger {
-    load::ledger("claims.yaml", LEDGER.as_bytes()).unwrap()
-}
-
-/// What the claims come to in a case: `T23` depends on who carries it, `T03` holds, `P02` does not.
-fn outcomes(id: &str, variant: &str) -> Vec<Outcome> {
-    let outcome = |claim: &str, holds: Option<bool>, text: &str| Outcome {
-        claim: claim.into(),
-        given: (claim == "T23").then(|| "the RST is in the window".into()),
-        holds,
-        record: holds.map(|_| 28),
-        at_seconds: holds.map(|_| 62.179),
-        text: text.into(),
-    };
-    match id {
-        "time-wait/rst" if variant.ends_with("ipv4") => vec![outcome("T23", Some(true), "CLOSED of a")],
-        "time-wait/rst" => vec![outcome("T23", Some(false), "CLOSED of a was to come, and did not")],
-        "time-wait/length" => vec![outcome("P01", None, "our injection was 40 ms late")],
-        "close/normal" => vec![outcome("T03", Some(true), "CLOSED of a"), outcome("P02", Some(false), "\x1b[2J")],
-        _ => Vec::new(),
-    }
-}
-
-fn failed(variant: &str) -> Judgement {
-    let line = |record, at, text: &str| ContextLine { record, at, text: text.into(), note: "injected".into() };
-    let finding = Finding {
-        rule: "check-rst-bit/time-wait".into(),
-        statement: "a RST at RCV.NXT deletes the connection".into(),
-        level: "MUST".into(),
-        source: "RFC 9293 section 3.10.7.4".into(),
-        expected: "CLOSED, and our next ACK answered by a RST within 1 s".into(),
-        actual: "no segment for 1.000 s".into(),
-        at_seconds: 1.200114,
-        record: 10,
-        place: "cases/time-wait/rst.yaml:15:5".into(),
-        context: vec![line(8, 1_000, "< R  2:2(0)"), line(9, 200_114_000, "< .  2:2(0) ack 2")],
-        possible: vec!["CLOSED".into()],
-        hint: Some("net.ipv4.tcp_rfc1337=1 here makes Linux ignore RST in TIME-WAIT".into()),
-    };
-    let reason = Some("no segment for 1.000 s, where a RST within 1 s was owed");
-    Judgement { findings: vec![finding], ..judgement("time-wait/rst", variant, Verdict::Fail, reason, 61.25) }
-}
-
-fn report() -> Report {
-    let late = "our injection was 40 ms late, the window is 12 ms";
-    let cases = vec![
-        judgement("time-wait/rst", "right-edge,ipv4", Verdict::Pass, None, 61.0),
-        failed("left-edge,ipv4"),
-        failed("left-edge,ipv6"),
-        judgement("time-wait/length", "ipv4", Verdict::Inconclusive, Some(late), 60.5),
-        judgement("close/normal", "ipv4,crafted", Verdict::Pass, None, 0.04),
-        judgement("close/normal", "ipv6,crafted", Verdict::Pass, None, 0.05),
-        judgement("close/traced", "", Verdict::Skip, Some("the tracepoint needs CAP_PERFMON"), 0.0),
-        judgement("close/evil", "", Verdict::Error, Some("socket(): \x1b[2Jgone\u{7}"), 0.0),
-    ];
-    let target =
-        Target { kind: TargetKind::Kernel, release: "6.12.117+deb12-cloud-amd64".into(), time: Time::Real, hz: 250 };
-    Report::new(target, "2026-11-21T01:15:57Z".into(), 61.75, cases, 2, &ledger())
-}
+#[path = "../tests/readers/made_up.rs"]
+mod made_up;
 
 fn text(reporter: &dyn Reporter, report: &Report) -> String {
     let mut text = Vec::new();
@@ -210,4 +123,75 @@ fn what_is_no_report_is_refused() {
     insta::assert_snapshot!(
         [refusal(""), refusal("{}"), refusal("{\"schema\": 2}"), refusal("{\"schema\": 1, \"tool\": 3}")].join("\n")
     );
+}
+
+#[test]
+fn the_report_for_continuous_integration() {
+    insta::assert_snapshot!(text(&junit::Junit, &report()));
+}
+
+#[test]
+fn hostile_text_stays_text_in_xml() {
+    let text = text(&junit::Junit, &hostile());
+    let document = roxmltree::Document::parse(&text).unwrap();
+    let cases = document.descendants().filter(|node| node.has_tag_name("testcase"));
+    let names: Vec<&str> = cases.map(|case| case.attribute("name").unwrap()).collect();
+    assert_eq!(names.len(), Verdict::ALL.len());
+    let shown = printable::printable(HOSTILE).replace('\u{fffe}', "\\u{fffe}");
+    assert!(names.iter().all(|name| name.contains(&shown)), "{names:?}");
+    let failure = document.descendants().find(|node| node.has_tag_name("failure")).unwrap();
+    assert!(failure.text().unwrap().contains(&shown), "{failure:?}");
+}
+
+#[test]
+fn the_report_as_the_kernel_tests_write_it() {
+    insta::assert_snapshot!(text(&ktap::Ktap, &report()));
+}
+
+#[test]
+fn hostile_text_stays_text_in_ktap() {
+    let text = text(&ktap::Ktap, &hostile());
+    assert_eq!(text.lines().filter(|line| line.trim_start().starts_with("ok ")).count(), 2);
+    assert_eq!(text.lines().filter(|line| line.trim_start().starts_with("not ok ")).count(), 4);
+    assert_eq!(text.lines().filter(|line| line.trim_start().starts_with("KTAP")).count(), 2);
+    assert!(!text.contains('\x1b'), "{text}");
+}
+
+#[test]
+fn the_submission_to_the_kernel_s_collected_results() {
+    insta::assert_snapshot!(text(&kcidb::Kcidb, &report()));
+}
+
+#[test]
+fn remarks_are_about_what_the_case_and_the_rules_speak_of() {
+    let [crafted, two_kernels] = traces();
+    let mut text = String::new();
+    for trace in [&crafted, &two_kernels, &broken().0] {
+        let judgement = tcpconform_engine::judge::judge(trace);
+        text += &format!("{} {}\n", judgement.name(), judgement.verdict);
+        for (record, remarks) in remarks::remarks(trace, &judgement) {
+            text += &format!("{record:>4}  {}\n", remarks.join("\n      "));
+        }
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_blocks_of_a_capture_are_whole() {
+    for trace in traces().into_iter().chain([broken().0]) {
+        let mut bytes = Vec::new();
+        capture::write(&trace, &tcpconform_engine::judge::judge(&trace), &mut bytes).unwrap();
+        let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        let (mut at, mut kinds) = (0, Vec::new());
+        while at < bytes.len() {
+            let len = word(at + 4) as usize;
+            assert_eq!((len % 4, word(at + len - 4) as usize), (0, len), "at byte {at}");
+            kinds.push(word(at));
+            at += len;
+        }
+        let packets = trace.records.iter().filter(|record| record.what.packet().is_some()).count();
+        let links = trace.header.endpoints.len();
+        let expected = [vec![0x0a0d_0d0a], vec![1; links], vec![6; packets]].concat();
+        assert_eq!(kinds, expected);
+    }
 }

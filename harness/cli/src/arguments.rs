@@ -96,7 +96,7 @@ pub struct RunArguments {
     /// Leave out cases that need more than 5 s of real time.
     #[arg(long)]
     pub quick: bool,
-    /// Where report.json and traces/ go [default: target/tcpconform/<kernel release>]
+    /// Where the reports, traces/ and captures/ go [default: target/tcpconform/<kernel release>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Only the Kth of N parts.

@@ -1,4 +1,4 @@
-//! The folder that a run writes to: the reports and `traces/`.
+//! The folder that a run writes to: the reports, `traces/` and `captures/`.
 //!
 //! Owns finding out before the run that it can be written, and writing it.
 
@@ -7,15 +7,16 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
+use tcpconform_engine::judgement::Judgement;
 use tcpconform_engine::trace::Trace;
 use tcpconform_engine::trace_file;
-use tcpconform_reports::{FILES, JSON, Report};
+use tcpconform_reports::{FILES, JSON, Report, capture};
 
 use crate::exit::Refusal;
 
 /// What the report and a margin take, bytes.
 const FREE_MIN: u64 = 64 << 20;
-/// What one trace takes at most in the catalogue's cases, bytes.
+/// What one trace and its capture take at most in the catalogue's cases, bytes.
 const TRACE_SIZE: u64 = 256 << 10;
 /// Enough that a full disk or a quota refuses it.
 const PROBE_SIZE: usize = 64 << 10;
@@ -77,18 +78,15 @@ impl OutFolder {
 
     /// Writes `traces/<case>.jsonl`, and says where that is.
     pub fn write_trace(&self, trace: &Trace) -> io::Result<PathBuf> {
-        let path = self.path.join("traces").join(trace_name(trace));
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        let write = || {
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            let mut file = BufWriter::new(File::create(&path)?);
-            trace_file::write(trace, &mut file)?;
-            file.into_inner()?.flush()
-        };
-        write().map_err(named)?;
+        let path = self.path.join("traces").join(file_name(trace, "jsonl"));
+        create(&path, |file| trace_file::write(trace, file))?;
         Ok(path)
+    }
+
+    /// Writes `captures/<case>.pcapng`.
+    pub fn write_capture(&self, trace: &Trace, judgement: &Judgement) -> io::Result<()> {
+        let path = self.path.join("captures").join(file_name(trace, "pcapng"));
+        create(&path, |file| capture::write(trace, judgement, file))
     }
 
     /// Writes the reports, each in one piece: whoever reads one never sees half of it. Says where `report.json` is.
@@ -104,10 +102,27 @@ impl OutFolder {
     }
 }
 
-fn trace_name(trace: &Trace) -> String {
+/// Writes a file, and the folders above it where they are missing; an error names it.
+fn create(path: &Path, write: impl Fn(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+    let open = || match File::create(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            File::create(path)
+        }
+        opened => opened,
+    };
+    let write = || {
+        let mut file = BufWriter::new(open()?);
+        write(&mut file)?;
+        file.into_inner()?.flush()
+    };
+    write().map_err(|error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+fn file_name(trace: &Trace, extension: &str) -> String {
     let header = &trace.header;
     match header.variant.as_str() {
-        "" => format!("{}.jsonl", header.case),
-        variant => format!("{}@{variant}.jsonl", header.case),
+        "" => format!("{}.{extension}", header.case),
+        variant => format!("{}@{variant}.{extension}", header.case),
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tcpconform_engine::case::Case;
 use tcpconform_engine::judge::judge;
-use tcpconform_engine::judgement::{Judgement, Verdict};
+use tcpconform_engine::judgement::Judgement;
 use tcpconform_engine::ledger::Ledger;
 use tcpconform_engine::run::{Halt, Pace, Planned, Player, RunEvent, Tally, judged, run as run_cases};
 use tcpconform_engine::trace::TargetIdentity;
@@ -154,7 +154,9 @@ async fn drive<P: Player>(
 fn note(event: RunEvent, out: &OutFolder, outcome: &mut Outcome, line: &ProgressLine) {
     match event {
         RunEvent::CaseFinished(finished) => {
-            if let Some(Err(error)) = finished.trace.map(|trace| out.write_trace(&trace)) {
+            let judgement = &finished.judgement;
+            let write = |trace| out.write_trace(trace).and_then(|_| out.write_capture(trace, judgement));
+            if let Some(Err(error)) = finished.trace.as_ref().map(write) {
                 outcome.unwritten.get_or_insert(error);
             }
             if let Some(text) = notice(&finished.judgement) {
@@ -175,9 +177,8 @@ fn note(event: RunEvent, out: &OutFolder, outcome: &mut Outcome, line: &Progress
 
 /// One line about a case that did not pass, as soon as it is known; the whole message is in the report.
 fn notice(judgement: &Judgement) -> Option<String> {
-    match judgement.verdict {
-        Verdict::Pass | Verdict::Skip => return None,
-        Verdict::Inconclusive | Verdict::Fail | Verdict::Error => {}
+    if !judgement.verdict.is_bad() {
+        return None;
     }
     let why = match judgement.findings.first() {
         Some(finding) => format!("{}: {}", finding.rule, finding.actual),

@@ -41,6 +41,14 @@ impl Verdict {
             Verdict::Error => "error",
         }
     }
+
+    /// Whether somebody has to look at it.
+    pub const fn is_bad(self) -> bool {
+        match self {
+            Verdict::Pass | Verdict::Skip => false,
+            Verdict::Inconclusive | Verdict::Fail | Verdict::Error => true,
+        }
+    }
 }
 
 impl fmt::Display for Verdict {
@@ -90,6 +98,11 @@ impl Judgement {
     /// `id@variant`, or the id alone.
     pub fn name(&self) -> String {
         if self.variant.is_empty() { self.id.clone() } else { format!("{}@{}", self.id, self.variant) }
+    }
+
+    /// The folder of its case file, and the file's name in it without `.yaml`.
+    pub fn path(&self) -> (&str, &str) {
+        self.id.rsplit_once('/').unwrap_or((".", &self.id))
     }
 }
 

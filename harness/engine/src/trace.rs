@@ -128,6 +128,16 @@ pub enum Time {
     Virtual,
 }
 
+impl Time {
+    /// The word used in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Time::Real => "real",
+            Time::Virtual => "virtual",
+        }
+    }
+}
+
 /// What kind of stack was played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -199,6 +209,24 @@ pub enum What {
     End {},
 }
 
+impl What {
+    /// The packet that it is about, if any: on whose link it was seen, in which direction, and its bytes.
+    pub fn packet(&self) -> Option<(Endpoint, Way, &[u8])> {
+        match self {
+            What::Segment(seen) => Some((seen.on, seen.way, &seen.packet)),
+            What::Icmp(error) => Some((error.on, Way::In, &error.packet)),
+            What::Relay(_)
+            | What::Call(_)
+            | What::Sample(_)
+            | What::Transition(_)
+            | What::Ports(_)
+            | What::Waited(_)
+            | What::Trouble(_)
+            | What::End {} => None,
+        }
+    }
+}
+
 /// A segment on the link of an endpoint under test.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentSeen {
@@ -256,6 +284,21 @@ pub enum Fate {
     Swapped,
     /// It arrives changed.
     Rewritten,
+}
+
+/// As in `held back for 1.500000 s`.
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fate::Dropped => f.write_str("dropped"),
+            Fate::Delayed(nanos) => {
+                write!(f, "held back for {}.{:06} s", nanos / 1_000_000_000, nanos % 1_000_000_000 / 1000)
+            }
+            Fate::Duplicated(times) => write!(f, "arrives {times} times"),
+            Fate::Swapped => f.write_str("held back until the next one is through"),
+            Fate::Rewritten => f.write_str("rewritten"),
+        }
+    }
 }
 
 /// A call with its result.
