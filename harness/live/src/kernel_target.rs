@@ -117,6 +117,9 @@ impl KernelTarget {
                 break;
             }
         }
+        if let Ok(tracepoint) = &self.testbed.tracepoint {
+            tracepoint.catch_up();
+        }
         self.pending.extend(self.mailbox.take());
         if self.pending.len() > known {
             self.pending.make_contiguous().sort_by_key(|seen| seen.at);

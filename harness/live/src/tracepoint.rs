@@ -46,12 +46,20 @@ pub(crate) struct Watch {
 /// A connection: local and remote address.
 type Connection = (SocketAddr, SocketAddr);
 
-/// The reader.
+/// The events and who wants them.
 #[derive(Debug)]
 pub(crate) struct Tracepoint {
-    watches: Arc<Mutex<HashMap<Connection, Watch>>>,
+    shared: Arc<Shared>,
     end: Arc<EventFd>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What the reading thread and the cases share.
+#[derive(Debug)]
+struct Shared {
+    layout: Layout,
+    buffers: Mutex<Vec<Buffer>>,
+    watches: Mutex<HashMap<Connection, Watch>>,
 }
 
 impl Tracepoint {
@@ -61,24 +69,30 @@ impl Tracepoint {
         for cpu in online_cpus()? {
             buffers.push(Buffer::open(layout.id, cpu)?);
         }
-        let watches = Arc::new(Mutex::new(HashMap::new()));
+        let descriptors: Vec<OwnedFd> = buffers.iter().map(|b| b.descriptor.try_clone()).collect::<io::Result<_>>()?;
+        let shared = Arc::new(Shared { layout, buffers: Mutex::new(buffers), watches: Mutex::new(HashMap::new()) });
         let end = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
-        let (its_watches, its_end) = (Arc::clone(&watches), Arc::clone(&end));
+        let (its_shared, its_end) = (Arc::clone(&shared), Arc::clone(&end));
         let thread = thread::Builder::new()
             .name("tracepoint".into())
             .stack_size(256 * 1024)
-            .spawn(move || read(&mut buffers, &layout, &its_watches, &its_end))?;
-        Ok(Tracepoint { watches, end, thread: Some(thread) })
+            .spawn(move || read(&descriptors, &its_shared, &its_end))?;
+        Ok(Tracepoint { shared, end, thread: Some(thread) })
+    }
+
+    /// Hands out every transition so far: the reading thread may be late.
+    pub(crate) fn catch_up(&self) {
+        self.shared.hand_out();
     }
 
     /// From now on the connection's transitions go to the watch's mailbox.
     pub(crate) fn watch(&self, local: SocketAddr, remote: SocketAddr, watch: Watch) {
-        self.watches.lock().unwrap_or_else(PoisonError::into_inner).insert((local, remote), watch);
+        self.shared.watches.lock().unwrap_or_else(PoisonError::into_inner).insert((local, remote), watch);
     }
 
     /// Ends that.
     pub(crate) fn forget(&self, local: SocketAddr, remote: SocketAddr) {
-        self.watches.lock().unwrap_or_else(PoisonError::into_inner).remove(&(local, remote));
+        self.shared.watches.lock().unwrap_or_else(PoisonError::into_inner).remove(&(local, remote));
     }
 }
 
@@ -89,25 +103,33 @@ impl Drop for Tracepoint {
     }
 }
 
-fn read(buffers: &mut [Buffer], layout: &Layout, watches: &Mutex<HashMap<Connection, Watch>>, end: &EventFd) {
+fn read(descriptors: &[OwnedFd], shared: &Shared, end: &EventFd) {
+    let mut polled: Vec<PollFd<'_>> = descriptors.iter().map(|d| PollFd::new(d.as_fd(), PollFlags::POLLIN)).collect();
+    polled.push(PollFd::new(end.as_fd(), PollFlags::POLLIN));
     loop {
-        let mut polled: Vec<PollFd<'_>> =
-            buffers.iter().map(|b| PollFd::new(b.descriptor.as_fd(), PollFlags::POLLIN)).collect();
-        polled.push(PollFd::new(end.as_fd(), PollFlags::POLLIN));
         let result = poll(&mut polled, PollTimeout::NONE);
         let ended = polled.last().is_some_and(|p| p.any() == Some(true));
         if ended || result.is_err_and(|errno| errno != nix::errno::Errno::EINTR) {
             return;
         }
+        shared.hand_out();
+    }
+}
+
+impl Shared {
+    /// Empties the buffers into the mailboxes.
+    fn hand_out(&self) {
+        // Held to the end, so that whoever comes second finds the mailboxes filled.
+        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut events = Vec::new();
-        for buffer in &mut *buffers {
-            buffer.drain(|time, raw| events.extend(event(time, raw, layout)));
+        for buffer in buffers.iter_mut() {
+            buffer.drain(|time, raw| events.extend(event(time, raw, &self.layout)));
         }
         if events.is_empty() {
-            continue;
+            return;
         }
         let ahead = realtime_ahead_ns();
-        let watches = watches.lock().unwrap_or_else(PoisonError::into_inner);
+        let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
         for event in events {
             if let Some(watch) = watches.get(&event.connection) {
                 let at = watch.clock.at(event.monotonic_ns.saturating_add_signed(ahead));
