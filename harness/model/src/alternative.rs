@@ -17,7 +17,7 @@ pub struct Alternative {
 }
 
 /// All of them.
-pub static ALTERNATIVES: [Alternative; 5] = [
+pub static ALTERNATIVES: [Alternative; 6] = [
     Alternative {
         id: "right-edge",
         question: "What becomes of a segment that ends beyond the window while unread data is queued?",
@@ -27,6 +27,11 @@ pub static ALTERNATIVES: [Alternative; 5] = [
         id: "paws-old-ack",
         question: "Is a pure ACK with an old timestamp and an old sequence number answered?",
         choices: &[&rules::CHECK_PAWS_OLD_ACK, &rules::CHECK_PAWS_OLD_ACK_ANSWERED],
+    },
+    Alternative {
+        id: "ack-unsent",
+        question: "Is an ACK of something not yet sent answered in ESTABLISHED?",
+        choices: &[&rules::CHECK_ACK_UNSENT_ANSWERED, &rules::CHECK_ACK_UNSENT_SILENT],
     },
     Alternative {
         id: "old-ack-ts-recent",

@@ -215,6 +215,12 @@ fn fifth_check_ack<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
             reset_reply(&mut w, segment, &rules::SYN_RECEIVED_BAD_ACK);
             return vec![w];
         }
+        if w.t.state == State::Established {
+            // Which of the two a kernel does is its own: both are kept until it shows.
+            let mut silent = w.clone();
+            silent.fired(&rules::CHECK_ACK_UNSENT_SILENT);
+            return vec![challenge(w, &rules::CHECK_ACK_UNSENT_ANSWERED), silent];
+        }
         return vec![challenge(w, &rules::CHECK_ACK_UNSENT)];
     }
     // Without looking at the ACK, where it is nothing new (`tcp_rcv_established`): both are kept until it shows.

@@ -154,6 +154,8 @@ pub mod rules {
         CHECK_SYN: "check-syn-bit/challenge-ack", Must, "RFC 9293 section 3.10.7.4", "a SYN in a synchronized state is answered with a challenge ACK";
         CHECK_NO_ACK: "check-ack/absent", Must, "RFC 9293 section 3.10.7.4", "a segment without ACK is dropped";
         CHECK_ACK_UNSENT: "check-ack/unsent", Must, "RFC 9293 section 3.10.7.4", "an ACK of something not yet sent is answered with an ACK and dropped";
+        CHECK_ACK_UNSENT_ANSWERED: "check-ack/unsent-answered", Must, "RFC 9293 section 3.10.7.4, RFC 5961 section 5.2, Linux tcp_ack(), newer kernels", "in ESTABLISHED an ACK of something not yet sent is answered with a challenge ACK and dropped";
+        CHECK_ACK_UNSENT_SILENT: "check-ack/unsent-silent", Linux, "Linux tcp_ack(), tcp_rcv_established(), older kernels", "in ESTABLISHED an ACK of something not yet sent is dropped silently", departs "RFC 9293 section 3.10.7.4";
         CHECK_ACK_TOO_OLD: "check-ack/too-old", Must, "RFC 5961 section 5.2", "an ACK older than the largest window seen is answered with a challenge ACK and dropped";
         CHECK_ACK_OLD_UPDATES: "check-ack/old-updates-ts-recent", Linux, "RFC 7323 section 4.3, Linux tcp_ack(), newer kernels", "a segment at the left edge with an old ACK updates TS.Recent";
         CHECK_ACK_OLD_KEEPS: "check-ack/old-keeps-ts-recent", Linux, "Linux tcp_ack(), older kernels", "a segment with an old ACK leaves TS.Recent alone", departs "RFC 7323 section 4.3";
