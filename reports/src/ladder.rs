@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use tcpconform_engine::case::{Endpoint, Host, Topology};
+use tcpconform_engine::judgement::Finding;
 use tcpconform_engine::notation::{Bases, display_segment, icmp_text};
 use tcpconform_engine::trace::{Nanos, Record, Trace, Way, What};
 use tcpconform_engine::wire;
@@ -13,28 +14,65 @@ use crate::printable::printable;
 
 /// From the left side to the right one, characters.
 const WIDTH: usize = 76;
+/// What an excerpt shows before a finding and behind it, lines.
+const BEFORE: usize = 8;
+const AFTER: usize = 3;
+/// Stands for what an excerpt leaves out.
+const CUT: &str = "       ...";
 /// A frame that reaches the other link sooner than this is drawn as one arrow, nanoseconds.
 const AT_ONCE: Nanos = 1_000_000;
 
-/// The ladder, one line for each thing that happened; the steps are counted from 1.
-pub fn ladder(trace: &Trace) -> String {
+/// The ladder, one line for each thing that happened, and one for each finding where it came out; the steps are counted
+/// from 1.
+pub fn ladder(trace: &Trace, findings: &[Finding]) -> String {
+    join(&head(trace), lines(trace, findings).into_iter())
+}
+
+/// The part of the ladder around each finding; without one, the end.
+pub fn excerpt(trace: &Trace, findings: &[Finding]) -> String {
+    let lines = lines(trace, findings);
+    let last = lines.len().saturating_sub(1);
+    let mut marks: Vec<usize> = (0..lines.len()).filter(|&index| lines[index].is_finding).collect();
+    if marks.is_empty() {
+        marks.push(last);
+    }
+    let is_near =
+        |index: usize| marks.iter().any(|&mark| (mark.saturating_sub(BEFORE)..=mark + AFTER).contains(&index));
+    let mut shown = Vec::new();
+    for (index, line) in lines.into_iter().enumerate() {
+        if is_near(index) {
+            shown.push(line);
+        } else if shown.last().is_none_or(|line: &Line| line.text != CUT) {
+            shown.push(Line { text: CUT.to_owned(), is_finding: false });
+        }
+    }
+    join(&head(trace), shown.into_iter())
+}
+
+fn join(head: &str, lines: impl Iterator<Item = Line>) -> String {
+    lines.fold(format!("{head}\n"), |text, line| text + &line.text + "\n")
+}
+
+fn head(trace: &Trace) -> String {
     let right = match trace.header.topology {
         Topology::Crafted => "crafted peer",
         Topology::TwoKernels | Topology::Routed => "b",
     };
-    let mut ladder = Ladder {
-        out: format!("step        time  {:<gap$}{right}\n", "a", gap = WIDTH - right.chars().count()),
-        step: None,
-        bases: HashMap::new(),
-        states: HashMap::new(),
-        emitted: Vec::new(),
-    };
+    format!("step        time  {:<gap$}{right}", "a", gap = WIDTH - right.chars().count())
+}
+
+fn lines(trace: &Trace, findings: &[Finding]) -> Vec<Line> {
+    let mut ladder =
+        Ladder { lines: Vec::new(), step: None, bases: HashMap::new(), states: HashMap::new(), emitted: Vec::new() };
     for (index, record) in trace.records.iter().enumerate() {
         if !is_contradicted(record, &trace.records[index + 1..]) {
             ladder.record(record);
         }
+        for finding in findings.iter().filter(|finding| finding.record == index) {
+            ladder.finding(finding);
+        }
     }
-    ladder.out
+    ladder.lines
 }
 
 /// Whether this is the tracepoint's CLOSED of a connection that lives on in FIN-WAIT-2 or TIME-WAIT: the full socket is
@@ -56,8 +94,14 @@ fn is_contradicted(record: &Record, later: &[Record]) -> bool {
     transition.to == State::Closed && later.iter().any(lives_on)
 }
 
+/// One line.
+struct Line {
+    text: String,
+    is_finding: bool,
+}
+
 struct Ladder {
-    out: String,
+    lines: Vec<Line>,
     step: Option<u32>,
     /// Initial sequence number of who sends on this side.
     bases: HashMap<Endpoint, Seq>,
@@ -156,11 +200,26 @@ impl Ladder {
     }
 
     fn line(&mut self, record: &Record, text: &str) {
-        let step = match self.step.replace(record.step) {
-            Some(step) if step == record.step => String::new(),
-            Some(_) | None => (record.step + 1).to_string(),
+        // The tracepoint's reports are read later than they were made: they belong to no step.
+        let is_told_late = matches!(record.what, What::Transition(_));
+        let step = if is_told_late || self.step == Some(record.step) {
+            String::new()
+        } else {
+            self.step = Some(record.step);
+            (record.step + 1).to_string()
         };
-        let _ = writeln!(self.out, "{step:>4}  {:>10}  {}", seconds(record.at), printable(text));
+        let text = format!("{step:>4}  {:>10}  {}", seconds(record.at), printable(text));
+        self.lines.push(Line { text, is_finding: false });
+    }
+
+    fn finding(&mut self, finding: &Finding) {
+        for text in [
+            format!("*** {}: {}", finding.rule, finding.statement),
+            format!("    expected {}", finding.expected),
+            format!("    got      {}", finding.actual),
+        ] {
+            self.lines.push(Line { text: format!("{:18}{}", "", printable(&text)), is_finding: true });
+        }
     }
 }
 
@@ -257,6 +316,6 @@ mod tests {
             seen(209_200 * MICROSECOND, 1, Endpoint::A, Way::In, &[0x45, 0]),
             Record { at: 60_000_000 * MICROSECOND, step: 2, what: What::End {} },
         ];
-        insta::assert_snapshot!(ladder(&trace(Topology::TwoKernels, records)));
+        insta::assert_snapshot!(ladder(&trace(Topology::TwoKernels, records), &[]));
     }
 }

@@ -12,6 +12,7 @@ mod junit;
 mod kcidb;
 mod ktap;
 pub mod ladder;
+pub mod page;
 pub mod palette;
 pub use tcpconform_engine::printable;
 pub mod remarks;

@@ -15,24 +15,34 @@ use crate::printable::printable;
 use crate::report::{Report, Totals};
 
 /// Writes the report for people.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Terminal {
     /// Its colours.
     pub palette: Palette,
+    /// What happened in the cases that did not pass, by their names: the part of the ladder that is shown below the message.
+    pub ladders: BTreeMap<String, String>,
+    /// Whether ladders are shown however many cases did not pass.
+    pub all_ladders: bool,
 }
 
 impl Reporter for Terminal {
     fn write(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
+        self.failures(report, out)?;
         self.table(report, out)?;
         self.skips(report, out)?;
-        self.failures(report, out)?;
         claims::section(report, &self.palette, out)?;
         self.totals(report, out)
     }
 }
 
-/// More case files than this do not fit a screen; those that passed are then left to their folder's line.
+/// More case files than this do not fit a screen; those that passed are then left to their folder's line, and of the others
+/// only so many are shown.
 const FILES_MAX: usize = 40;
+const FILES_SHOWN: usize = 12;
+/// With more cases that fail in different ways than this, only the first are told in full.
+const MESSAGES_MAX: usize = 20;
+/// With more than this, ladders are shown only if asked for.
+const LADDERS_MAX: usize = 3;
 
 /// What one case file, or a folder of them, came to.
 #[derive(Default)]
@@ -63,11 +73,18 @@ impl Terminal {
         }
         let is_long = folders.values().map(|(_, files)| files.len()).sum::<usize>() > FILES_MAX;
         let mut rows: Vec<(String, Row)> = Vec::new();
+        let (mut shown, mut left_out) = (0, 0);
         for (folder, (row, files)) in folders {
             let count = files.len();
             rows.push((format!("{} ({count} {})", printable(folder), plural(count, "file")), row));
-            let shown = files.into_iter().filter(|(_, row)| !is_long || !row.is_all_pass());
-            rows.extend(shown.map(|(name, row)| (format!("  {}", printable(name)), row)));
+            for (name, row) in files.into_iter().filter(|(_, row)| !is_long || !row.is_all_pass()) {
+                if is_long && shown == FILES_SHOWN {
+                    left_out += 1;
+                } else {
+                    shown += 1;
+                    rows.push((format!("  {}", printable(name)), row));
+                }
+            }
         }
         let name_width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
         let counts_width = rows.iter().map(|(_, row)| row.totals.to_string().len()).max().unwrap_or(0);
@@ -78,6 +95,9 @@ impl Terminal {
             let gap = " ".repeat(counts_width - row.totals.to_string().len());
             let longest = if row.longest > 0.0 { seconds(row.longest) } else { "-".to_owned() };
             writeln!(out, "{strong}{name}{strong:#}{name_gap}  {counts}{gap}  {longest:>9}")?;
+        }
+        if left_out > 0 {
+            writeln!(out, "... and {left_out} more {} with other verdicts than pass", plural(left_out, "file"))?;
         }
         if rows.is_empty() { Ok(()) } else { writeln!(out) }
     }
@@ -107,11 +127,24 @@ impl Terminal {
     }
 
     fn failures(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
-        for group in alike(&report.cases) {
+        let groups = alike(&report.cases);
+        for group in groups.iter().take(MESSAGES_MAX) {
             let also: Vec<&str> = group[1..].iter().map(|case| case.variant.as_str()).collect();
             writeln!(out, "{}", failure::message(group[0], &also, &report.target, &self.palette))?;
+            let ladder = self.ladders.get(&group[0].name());
+            if let Some(ladder) = ladder.filter(|_| self.all_ladders || groups.len() <= LADDERS_MAX) {
+                writeln!(out, "{ladder}")?;
+            }
         }
-        Ok(())
+        let rest = &groups[groups.len().min(MESSAGES_MAX)..];
+        for group in rest {
+            let variants =
+                if group.len() > 1 { format!(" and {} more of its variants", group.len() - 1) } else { String::new() };
+            let line = format!("{}{variants}: {}", group[0].name(), group[0].reason.as_deref().unwrap_or_default());
+            let (verdict, style) = (group[0].verdict, self.palette.of(group[0].verdict));
+            writeln!(out, "{style}{}{style:#} {}", verdict.name().to_uppercase(), printable(&line))?;
+        }
+        if rest.is_empty() { Ok(()) } else { writeln!(out) }
     }
 
     fn totals(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {

@@ -1,7 +1,9 @@
 //! The reports of runs made up by hand.
 
-use tcpconform_engine::judgement::Verdict;
+use tcpconform_engine::judge::{judge, timed_answers};
+use tcpconform_engine::judgement::{Judgement, Verdict};
 use tcpconform_engine::load;
+use tcpconform_engine::trace::Trace;
 
 use super::*;
 use crate::json::Json;
@@ -20,7 +22,7 @@ fn text(reporter: &dyn Reporter, report: &Report) -> String {
 
 #[test]
 fn the_terminal_report_reads_without_colour() {
-    insta::assert_snapshot!(text(&Terminal { palette: Palette::plain() }, &report()));
+    insta::assert_snapshot!(text(&Terminal { palette: Palette::plain(), ..Terminal::default() }, &report()));
 }
 
 #[test]
@@ -30,8 +32,8 @@ fn of_a_long_run_only_folders_and_what_did_not_pass_are_listed() {
         .map(|n| judgement(&format!("close/case-{n}"), "ipv4", Verdict::Pass, None, 1.0))
         .chain([judgement("time-wait/length", "ipv4", Verdict::Inconclusive, Some("too late"), 60.5)])
         .collect();
-    let text = text(&Terminal { palette: Palette::plain() }, &report);
-    insta::assert_snapshot!(text.split("\n\n").next().unwrap());
+    let text = text(&Terminal { palette: Palette::plain(), ..Terminal::default() }, &report);
+    insta::assert_snapshot!(text.split("\n\n").nth(1).unwrap());
 }
 
 fn without_colours(coloured: &str) -> String {
@@ -46,8 +48,11 @@ fn without_colours(coloured: &str) -> String {
 
 #[test]
 fn colours_change_no_letter() {
-    let coloured = text(&Terminal { palette: Palette::coloured() }, &report());
-    assert_eq!(without_colours(&coloured), text(&Terminal { palette: Palette::plain() }, &report()));
+    let coloured = text(&Terminal { palette: Palette::coloured(), ..Terminal::default() }, &report());
+    assert_eq!(
+        without_colours(&coloured),
+        text(&Terminal { palette: Palette::plain(), ..Terminal::default() }, &report())
+    );
     let all = [report(), report()];
     for reports in [&all[..1], &all] {
         assert_eq!(
@@ -94,7 +99,7 @@ fn a_run_that_decides_no_claim_says_nothing_of_them() {
     let mut report = report();
     report.cases.iter_mut().for_each(|case| case.predictions.clear());
     report = Report::new(report.target, report.started, 1.0, report.cases, 0, &ledger());
-    assert!(!text(&Terminal { palette: Palette::plain() }, &report).contains("claim"));
+    assert!(!text(&Terminal { palette: Palette::plain(), ..Terminal::default() }, &report).contains("claim"));
 }
 
 #[test]
@@ -102,7 +107,7 @@ fn many_claims_are_only_counted() {
     let mut report = report();
     let refuted = report.claims.iter().find(|claim| claim.id == "P02").unwrap().clone();
     report.claims = vec![refuted; 20];
-    let text = text(&Terminal { palette: Palette::plain() }, &report);
+    let text = text(&Terminal { palette: Palette::plain(), ..Terminal::default() }, &report);
     assert!(text.contains("claims: 20 refuted\n  tcpconform claims shows each with its evidence\n"), "{text}");
 }
 
@@ -167,7 +172,7 @@ fn remarks_are_about_what_the_case_and_the_rules_speak_of() {
     let [crafted, two_kernels] = traces();
     let mut text = String::new();
     for trace in [&crafted, &two_kernels, &broken().0] {
-        let judgement = tcpconform_engine::judge::judge(trace);
+        let judgement = judge(trace);
         text += &format!("{} {}\n", judgement.name(), judgement.verdict);
         for (record, remarks) in remarks::remarks(trace, &judgement) {
             text += &format!("{record:>4}  {}\n", remarks.join("\n      "));
@@ -180,7 +185,7 @@ fn remarks_are_about_what_the_case_and_the_rules_speak_of() {
 fn the_blocks_of_a_capture_are_whole() {
     for trace in traces().into_iter().chain([broken().0]) {
         let mut bytes = Vec::new();
-        capture::write(&trace, &tcpconform_engine::judge::judge(&trace), &mut bytes).unwrap();
+        capture::write(&trace, &judge(&trace), &mut bytes).unwrap();
         let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
         let (mut at, mut kinds) = (0, Vec::new());
         while at < bytes.len() {
@@ -194,4 +199,66 @@ fn the_blocks_of_a_capture_are_whole() {
         let expected = [vec![0x0a0d_0d0a], vec![1; links], vec![6; packets]].concat();
         assert_eq!(kinds, expected);
     }
+}
+
+#[test]
+fn the_page_of_a_trace_holds_all_that_it_tells() {
+    let (trace, judgement) = broken();
+    insta::assert_snapshot!(page_of(&trace, &judgement));
+}
+
+fn page_of(trace: &Trace, judgement: &Judgement) -> String {
+    let mut text = Vec::new();
+    page::page(trace, judgement, &timed_answers(trace), &Palette::plain(), &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn hostile_text_stays_text_on_a_page() {
+    let (mut trace, _) = broken();
+    let header = &mut trace.header;
+    for text in
+        [&mut header.case, &mut header.variant, &mut header.purpose, &mut header.tool, &mut header.target.release]
+    {
+        *text = HOSTILE.into();
+    }
+    header.requirements = vec![HOSTILE.into()];
+    header.steps.iter_mut().for_each(|step| (step.text, step.place) = (HOSTILE.into(), HOSTILE.into()));
+    header.claims.iter_mut().for_each(|claim| (claim.claim, claim.given) = (HOSTILE.into(), Some(HOSTILE.into())));
+    let sysctls = [(HOSTILE.to_owned(), HOSTILE.to_owned())];
+    header.endpoints.iter_mut().for_each(|endpoint| endpoint.sysctls = sysctls.clone().into());
+    let text = page_of(&trace, &judge(&trace));
+    assert!(!text.contains(|c: char| c.is_control() && c != '\n' && c != '\t'), "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("KTAP")).count(), 0, "{text}");
+}
+
+#[test]
+fn a_few_that_failed_are_shown_with_what_happened() {
+    let (trace, judgement) = broken();
+    let ladder = ladder::excerpt(&trace, &judgement.findings);
+    let few = Report::new(Target::of(&trace.header.target), String::new(), 0.0, vec![judgement.clone()], 0, &ledger());
+    let terminal = |all_ladders| Terminal {
+        ladders: [(judgement.name(), ladder.clone())].into(),
+        all_ladders,
+        ..Terminal::default()
+    };
+    insta::assert_snapshot!(text(&terminal(false), &few));
+    let mut many = few;
+    many.cases.extend((0..3).map(|n| Judgement { id: format!("loss/{n}"), ..judgement.clone() }));
+    assert!(!text(&terminal(false), &many).contains(&ladder));
+    assert!(text(&terminal(true), &many).contains(&ladder));
+}
+
+#[test]
+fn an_excerpt_without_a_finding_is_the_end() {
+    let [trace, _] = traces();
+    insta::assert_snapshot!(ladder::excerpt(&trace, &[]));
+}
+
+#[test]
+fn of_many_that_failed_the_rest_is_told_in_a_line_each() {
+    let mut report = report();
+    let failed = report.cases.iter().find(|case| case.verdict == Verdict::Fail).unwrap().clone();
+    report.cases = (0..42).map(|n| Judgement { id: format!("close/case-{n:02}"), ..failed.clone() }).collect();
+    insta::assert_snapshot!(text(&Terminal::default(), &report).split_once("FAIL close/case-19").unwrap().1);
 }

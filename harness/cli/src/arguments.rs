@@ -36,10 +36,12 @@ pub enum Command {
     /// List cases.
     #[command(after_help = SELECTORS)]
     List(ListArguments),
-    /// Show a case: its purpose, its steps, and the exchange that the model expects.
+    /// Show a case: its purpose, its steps, and the exchange that the model expects; or a stored trace: the same with what
+    /// happened, and what the judge says of it.
     Show {
-        /// A case id, with or without its variant.
-        case: String,
+        /// A case id, with or without its variant, or a trace file.
+        #[arg(value_name = "CASE|TRACE")]
+        what: String,
     },
     /// Check case files: syntax, names, and a dry run on the model. Needs no privileges.
     Check {

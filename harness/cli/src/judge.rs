@@ -1,18 +1,16 @@
 //! `tcpconform judge`: stored traces, judged again.
 
-use std::fs::{self, File};
-use std::io::BufReader;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use tcpconform_engine::judge::judge as judge_trace;
 use tcpconform_engine::judgement::Judgement;
-use tcpconform_engine::trace_file;
 use tcpconform_reports::report::{Target, Totals};
 use tcpconform_reports::terminal::Terminal;
 use tcpconform_reports::{Palette, Report, Reporter};
 
 use crate::exit::{Exit, Refusal};
-use crate::{catalogue, show_on_stdout};
+use crate::{catalogue, show_on_stdout, stored};
 
 /// Judges the traces in these files and folders, and reports per target.
 pub fn judge(paths: &[PathBuf]) -> Result<Exit, Refusal> {
@@ -25,9 +23,7 @@ pub fn judge(paths: &[PathBuf]) -> Result<Exit, Refusal> {
     }
     let mut targets: Vec<(Target, Vec<Judgement>)> = Vec::new();
     for path in files {
-        let wrong = |what: String| Refusal::usage(format!("{}: {what}", path.display()));
-        let file = File::open(&path).map_err(|error| wrong(error.to_string()))?;
-        let trace = trace_file::read(BufReader::new(file)).map_err(|error| wrong(error.to_string()))?;
+        let trace = stored::trace(&path)?;
         let target = Target::of(&trace.header.target);
         let judgement = judge_trace(&trace);
         match targets.iter_mut().find(|(other, _)| *other == target) {
@@ -41,7 +37,7 @@ pub fn judge(paths: &[PathBuf]) -> Result<Exit, Refusal> {
         judgements.iter().for_each(|judgement| totals.add(judgement.verdict));
         // Judging takes no time worth telling; the traces were made whenever they were made.
         let report = Report::new(target, String::new(), 0.0, judgements, 0, &ledger);
-        show_on_stdout(|out| Terminal { palette: Palette::coloured() }.write(&report, out))?;
+        show_on_stdout(|out| Terminal { palette: Palette::coloured(), ..Terminal::default() }.write(&report, out))?;
     }
     Ok(Exit::of(&totals, 0))
 }

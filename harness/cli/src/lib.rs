@@ -39,7 +39,7 @@ pub fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Run(run) => run::run(&run, cases),
         Command::List(list) => list::list(&list, cases),
-        Command::Show { case } => show::show(&case, cases),
+        Command::Show { what } => show::show(&what, cases),
         Command::Check { paths } => check::check(&paths, cases),
         Command::Judge { traces } => judge::judge(&traces),
         Command::Claims(claims) => claims::claims(&claims),

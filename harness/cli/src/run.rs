@@ -107,7 +107,7 @@ fn play<P: Player>(
     let target = Target::of(&identity);
     let wall_seconds = clock.elapsed().as_secs_f64();
     let report = Report::new(target, rfc3339(started), wall_seconds, outcome.judgements, tally.not_run, ledger);
-    show_on_stdout(|stdout| Terminal { palette: Palette::coloured() }.write(&report, stdout))?;
+    show_on_stdout(|stdout| Terminal { palette: Palette::coloured(), ..Terminal::default() }.write(&report, stdout))?;
     let unwritten = |error: io::Error| {
         let help = Some("free some space, or name a folder elsewhere: tcpconform run --out DIR");
         Refusal::could_not_run(format!("writing the results: {error}"), help)

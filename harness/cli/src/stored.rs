@@ -1,8 +1,12 @@
-//! Reports and baselines that the user names: a file, a folder with a report in it, or a kernel release.
+//! What the user names of earlier runs: reports and baselines, by a file, a folder with a report in it, or a kernel release; and
+//! traces.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
+use tcpconform_engine::trace::Trace;
+use tcpconform_engine::trace_file;
 use tcpconform_reports::baseline::{self, Baseline};
 use tcpconform_reports::{JSON, Report};
 
@@ -12,6 +16,13 @@ use crate::exit::Refusal;
 pub fn report(path: &Path) -> Result<Report, Refusal> {
     let (file, bytes) = contents(path)?;
     tcpconform_reports::json::read(&bytes).map_err(|error| Refusal::usage(format!("{}: {error}", file.display())))
+}
+
+/// The trace in a file.
+pub fn trace(path: &Path) -> Result<Trace, Refusal> {
+    let wrong = |what: String| Refusal::usage(format!("{}: {what}", path.display()));
+    let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+    trace_file::read(BufReader::new(file)).map_err(|error| wrong(error.to_string()))
 }
 
 /// The run that a word names: a report, a baseline, or the baseline of this program that is nearest to a kernel release.

@@ -47,3 +47,43 @@ fn a_run_writes_every_format() {
         ]
     );
 }
+
+#[test]
+fn a_trace_alone_gives_the_whole_page_back() {
+    let folder = tempfile::tempdir().unwrap();
+    run("time-wait/length@*ipv4", folder.path(), &[]);
+    let traces = folder.path().join("traces/time-wait");
+    let trace = std::fs::read_dir(traces).unwrap().next().unwrap().unwrap().path();
+    let page = tcpconform(&["show", trace.to_str().unwrap()]);
+    assert!(page.status.success(), "{page:?}");
+    let page = String::from_utf8(page.stdout).unwrap();
+    for part in
+        ["Steps:", "What happened:", "[TIME-WAIT]", "Timers, and when", "PASS time-wait/length@", "What the claims say"]
+    {
+        assert!(page.contains(part), "no `{part}` in:\n{page}");
+    }
+}
+
+#[test]
+fn what_is_no_whole_trace_of_ours_is_2_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = "close/active@crafted,no-ts,ipv4";
+    run(case, folder.path(), &[]);
+    let whole = std::fs::read_to_string(folder.path().join(format!("traces/{case}.jsonl"))).unwrap();
+    let file = folder.path().join("changed.jsonl");
+    for (text, expected) in [
+        (whole.replacen("{\"trace\":2", "{\"trace\":99", 1), "line 1: trace format 99 is newer than"),
+        (whole[..whole.len() - 20].to_owned(), "cut off in the middle of a record"),
+        ("{\"version\": 3, \"log\": []}\n".to_owned(), "line 1: not the header of a trace"),
+        ("\u{1b}[2J\u{0}".to_owned(), "line 1: not the header of a trace"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        for command in ["show", "judge"] {
+            let output = tcpconform(&[command, file.to_str().unwrap()]);
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{command}: {error}");
+            assert!(error.contains(expected), "{command}: {error}");
+            assert!(!error.contains('\u{1b}') && output.stdout.is_empty(), "{command}: {error}");
+        }
+    }
+}
