@@ -28,9 +28,14 @@ pub fn load(folder: Option<&Path>) -> Result<Vec<Case>, Refusal> {
     known_claims(cases.map_err(wrong_cases)?, &ledger(folder)?)
 }
 
+/// Whether the folder has a ledger of its own.
+pub fn has_ledger(folder: &Path) -> bool {
+    folder.join(load::LEDGER).exists()
+}
+
 /// The ledger of the folder, where it has one, or the one that is compiled in.
 pub fn ledger(folder: Option<&Path>) -> Result<Ledger, Refusal> {
-    let path = folder.map(|folder| folder.join(load::LEDGER)).filter(|path| path.exists());
+    let path = folder.filter(|folder| has_ledger(folder)).map(|folder| folder.join(load::LEDGER));
     let read = match path {
         Some(path) => match std::fs::read(&path) {
             Ok(bytes) => load::ledger(&path.display().to_string(), &bytes),

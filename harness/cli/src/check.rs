@@ -23,6 +23,11 @@ pub fn check(paths: &[PathBuf], folder: Option<&Path>) -> Result<Exit, Refusal> 
     }
     let mut showing = Showing::default();
     let mut complaints = contradicted(&ledger, &cases);
+    // A part of the catalogue, or cases without a ledger of their own, need not bear on every claim.
+    let is_whole = folder.is_none_or(catalogue::has_ledger);
+    if paths.is_empty() && is_whole {
+        complaints.extend(forgotten(&ledger, &cases));
+    }
     let planned = rehearse_and_watch(cases, |case, trace| showing.add(case, trace))?;
     complaints.extend(showing.complaints());
     if !complaints.is_empty() {
@@ -33,11 +38,27 @@ pub fn check(paths: &[PathBuf], folder: Option<&Path>) -> Result<Exit, Refusal> 
     Ok(Exit::AllPass)
 }
 
+/// Claims that nothing puts to the test, without a reason why.
+fn forgotten(ledger: &Ledger, cases: &[Case]) -> Vec<Diagnostic> {
+    let forgotten = ledger.claims().filter(|claim| claim.untested.is_none() && bearing(cases, &claim.id).is_none());
+    forgotten
+        .map(|claim| {
+            let message = format!("no case bears on claim {}", claim.id);
+            let expected = format!("a case with `{}` under its `claims`, or `untested: <reason>` here", claim.id);
+            catalogue::at_place(&claim.place, None, &message, &expected)
+        })
+        .collect()
+}
+
+/// Some case that puts the claim to the test.
+fn bearing<'c>(cases: &'c [Case], id: &str) -> Option<&'c Case> {
+    cases.iter().find(|case| case.claims.iter().any(|prediction| prediction.claim == id))
+}
+
 /// Claims that the ledger calls untested, and that have cases.
 fn contradicted(ledger: &Ledger, cases: &[Case]) -> Vec<Diagnostic> {
-    let bearing = |id: &str| cases.iter().find(|case| case.claims.iter().any(|prediction| prediction.claim == id));
     let untested = ledger.claims().filter(|claim| claim.untested.is_some());
-    let contradicted = untested.filter_map(|claim| Some((claim, bearing(&claim.id)?)));
+    let contradicted = untested.filter_map(|claim| Some((claim, bearing(cases, &claim.id)?)));
     contradicted
         .map(|(claim, case)| {
             let message = format!("claim {} is `untested`, but {} puts it to the test", claim.id, case.name());

@@ -120,9 +120,12 @@ fn a_ledger_that_the_cases_contradict_is_found() {
     let untested = "waves:\n  - {id: W02, says: It closes., from: [x], untested: nobody can}\n";
     let (code, said) = checked("  W02: [segment: F.]\n", Some(untested));
     assert_eq!(code, 2);
+    let more = "waves:\n  - {id: W01, says: It opens., from: [x], untested: nobody can}\n  - {id: W02, says: It closes., from: [x]}\n  - {id: W03, says: It lies., from: [x]}\n";
+    let (without_code, without) = checked("  W02: [segment: F.]\n", Some(more));
+    assert_eq!(without_code, 2);
     let (other_code, broken) = checked("  W02: [segment: F.]\n", Some("waves: 3\n"));
     assert_eq!(other_code, 2);
-    insta::assert_snapshot!([said, broken].join("\n"));
+    insta::assert_snapshot!([said, without, broken].join("\n"));
 }
 
 #[test]
