@@ -48,6 +48,11 @@ pub static ALTERNATIVES: [Alternative; 6] = [
         question: "Must a segment in SYN-RECEIVED echo the timestamp of a SYN,ACK?",
         choices: &[&rules::SYN_RECEIVED_TSECR, &rules::SYN_RECEIVED_ANY_TSECR],
     },
+    Alternative {
+        id: "closed-window-fin",
+        question: "Is a FIN alone taken while the window is closed?",
+        choices: &[&rules::FIN_CLOSED_WINDOW, &rules::FIN_CLOSED_WINDOW_DROPPED],
+    },
 ];
 
 /// The alternative that a rule answers, and which of its choices it is: indices into [`ALTERNATIVES`] and its choices.
