@@ -17,7 +17,7 @@ pub struct Alternative {
 }
 
 /// All of them.
-pub static ALTERNATIVES: [Alternative; 6] = [
+pub static ALTERNATIVES: [Alternative; 7] = [
     Alternative {
         id: "right-edge",
         question: "What becomes of a segment that ends beyond the window while unread data is queued?",
