@@ -1,15 +1,12 @@
 //! A trace as a ladder: time runs down, endpoint `a` stands at the left, its peer at the right, arrows are segments.
 
-use std::collections::HashMap;
-use std::fmt::Write;
+use std::collections::BTreeSet;
 
 use tcpconform_engine::case::{Endpoint, Host, Topology};
 use tcpconform_engine::judgement::Finding;
-use tcpconform_engine::notation::{Bases, display_segment, icmp_text};
-use tcpconform_engine::trace::{Nanos, Record, Trace, Way, What};
-use tcpconform_engine::wire;
-use tcpconform_model::{Flags, Seq, State};
+use tcpconform_engine::trace::{Nanos, Trace};
 
+use crate::exchange::{Mark, Shown, exchange};
 use crate::printable::printable;
 
 /// From the left side to the right one, characters.
@@ -62,36 +59,15 @@ fn head(trace: &Trace) -> String {
 }
 
 fn lines(trace: &Trace, findings: &[Finding]) -> Vec<Line> {
-    let mut ladder =
-        Ladder { lines: Vec::new(), step: None, bases: HashMap::new(), states: HashMap::new(), emitted: Vec::new() };
-    for (index, record) in trace.records.iter().enumerate() {
-        if !is_contradicted(record, &trace.records[index + 1..]) {
-            ladder.record(record);
-        }
-        for finding in findings.iter().filter(|finding| finding.record == index) {
-            ladder.finding(finding);
-        }
+    let mut ladder = Ladder { lines: Vec::new(), step: None, arrived: BTreeSet::new() };
+    let marks = exchange(trace);
+    let mut told = 0;
+    for mark in &marks {
+        told = ladder.findings(findings, told, mark.record);
+        ladder.mark(mark, &marks);
     }
+    ladder.findings(findings, told, trace.records.len());
     ladder.lines
-}
-
-/// Whether this is the tracepoint's CLOSED of a connection that lives on in FIN-WAIT-2 or TIME-WAIT: the full socket is
-/// gone, and later samples find its mini-socket (`tcp_time_wait`).
-fn is_contradicted(record: &Record, later: &[Record]) -> bool {
-    let What::Transition(transition) = &record.what else { return false };
-    let lives_on = |later: &Record| match &later.what {
-        What::Sample(sample) => sample.on == transition.on && sample.state != State::Closed,
-        What::Segment(_)
-        | What::Icmp(_)
-        | What::Relay(_)
-        | What::Call(_)
-        | What::Transition(_)
-        | What::Ports(_)
-        | What::Waited(_)
-        | What::Trouble(_)
-        | What::End {} => false,
-    };
-    transition.to == State::Closed && later.iter().any(lives_on)
 }
 
 /// One line.
@@ -103,113 +79,80 @@ struct Line {
 struct Ladder {
     lines: Vec<Line>,
     step: Option<u32>,
-    /// Initial sequence number of who sends on this side.
-    bases: HashMap<Endpoint, Seq>,
-    states: HashMap<Endpoint, State>,
-    /// What endpoints put on their links, to recognise it on the other one.
-    emitted: Vec<(Nanos, Vec<u8>)>,
+    /// The marks of segments whose arrow has its end.
+    arrived: BTreeSet<usize>,
 }
 
 impl Ladder {
-    fn record(&mut self, record: &Record) {
-        match &record.what {
-            What::Segment(seen) => {
-                // With the crafted peer, what arrives at `a` comes from where `b` would be.
-                let from = match seen.way {
-                    Way::Out => seen.on,
-                    Way::In => seen.on.other(),
-                };
-                let passed = |(at, packet): &(Nanos, Vec<u8>)| {
-                    record.at - at < AT_ONCE && wire::same_but_for_hops(packet, &seen.packet)
-                };
-                match seen.way {
-                    Way::Out => self.emitted.push((record.at, seen.packet.clone())),
-                    Way::In => {
-                        if let Some(index) = self.emitted.iter().position(passed) {
-                            self.emitted.remove(index);
-                            return;
-                        }
-                    }
+    fn mark(&mut self, mark: &Mark, marks: &[Mark]) {
+        match &mark.shown {
+            Shown::Emitted { from, text, .. } => self.arrow(mark, *from, text),
+            Shown::Arrived { from, text, emitted, .. } => {
+                let at_once = |emitted: &usize| mark.at - marks[*emitted].at < AT_ONCE;
+                if emitted.filter(at_once).is_none_or(|emitted| !self.arrived.insert(emitted)) {
+                    self.arrow(mark, *from, text);
                 }
-                let text = self.segment(from, &seen.packet);
-                let dashes = "-".repeat(WIDTH.saturating_sub(text.chars().count() + 3).max(2));
-                let arrow = match from.host {
-                    Host::A => format!("{text} {dashes}>"),
-                    Host::B => format!("<{dashes} {text}"),
-                };
-                self.line(record, &arrow);
             }
-            What::Icmp(error) => {
-                let base = self.bases.get(&error.on).copied().unwrap_or_default();
-                let text = icmp_text(&error.packet, Bases { seq: base, ack: Seq(0) });
-                let arrow = match error.on.host {
+            Shown::Icmp { on, text } => {
+                let arrow = match on.host {
                     Host::A => format!("<- icmp {text}"),
                     Host::B => format!("{:>WIDTH$}", format!("icmp {text} ->")),
                 };
-                self.line(record, &arrow);
+                self.line(mark, &arrow);
             }
-            What::Relay(relay) => {
-                let fate = relay.act.to_string();
-                self.line(record, &format!("{:>half$}", format!("x {fate}"), half = WIDTH / 2 + fate.len() / 2));
+            Shown::Relay { fate } => {
+                let fate = fate.to_string();
+                self.line(mark, &format!("{:>half$}", format!("x {fate}"), half = WIDTH / 2 + fate.len() / 2));
             }
-            What::Call(call) => {
-                let mut text = format!("{} = {}", call.op, call.result);
-                let took = call.left.saturating_sub(record.at);
-                if took >= AT_ONCE {
-                    let _ = write!(text, " after {} s", seconds(took));
-                }
-                self.side(record, call.on, &text);
+            Shown::Call { on, text, until } => {
+                let took = until.saturating_sub(mark.at);
+                let after = if took >= AT_ONCE { format!(" after {} s", seconds(took)) } else { String::new() };
+                self.side(mark, *on, &format!("{text}{after}"));
             }
-            // A sample of an earlier step has been overtaken by what the next step did at once.
-            What::Sample(_) if self.step.is_some_and(|step| step > record.step) => {}
-            What::Sample(sample) => self.state(record, sample.on, sample.state),
-            What::Transition(transition) => self.state(record, transition.on, transition.to),
-            What::Ports(ports) => {
-                let text = format!("ports {} to {} for connect()", ports.first, ports.last);
-                self.side(record, ports.on, &text);
+            Shown::State { on, state } => self.side(mark, *on, &format!("[{state}]")),
+            Shown::Ports { on, first, last } => {
+                self.side(mark, *on, &format!("ports {first} to {last} for connect()"));
             }
-            What::Waited(_) => {}
-            What::Trouble(trouble) => self.line(record, &format!("! {}", trouble.text)),
-            What::End {} => self.line(record, "the observation ends"),
+            Shown::Trouble(text) => self.line(mark, &format!("! {text}")),
+            Shown::End => self.line(mark, "the observation ends"),
         }
     }
 
-    fn segment(&mut self, from: Endpoint, packet: &[u8]) -> String {
-        let segment = match wire::parse(packet) {
-            Ok(packet) => packet.segment,
-            Err(error) => return format!("({error})"),
+    fn arrow(&mut self, mark: &Mark, from: Endpoint, text: &str) {
+        let dashes = "-".repeat(WIDTH.saturating_sub(text.chars().count() + 3).max(2));
+        let arrow = match from.host {
+            Host::A => format!("{text} {dashes}>"),
+            Host::B => format!("<{dashes} {text}"),
         };
-        if segment.has(Flags::SYN) {
-            self.bases.entry(from).or_insert(segment.seq);
-        }
-        let base = |of| self.bases.get(&of).copied().unwrap_or_default();
-        display_segment(&segment, Bases { seq: base(from), ack: base(from.other()) }, segment.has(Flags::SYN))
+        self.line(mark, &arrow);
     }
 
-    fn state(&mut self, record: &Record, on: Endpoint, state: State) {
-        if self.states.insert(on, state) != Some(state) {
-            self.side(record, on, &format!("[{state}]"));
-        }
-    }
-
-    fn side(&mut self, record: &Record, on: Endpoint, text: &str) {
+    fn side(&mut self, mark: &Mark, on: Endpoint, text: &str) {
         match on.host {
-            Host::A => self.line(record, text),
-            Host::B => self.line(record, &format!("{text:>WIDTH$}")),
+            Host::A => self.line(mark, text),
+            Host::B => self.line(mark, &format!("{text:>WIDTH$}")),
         }
     }
 
-    fn line(&mut self, record: &Record, text: &str) {
-        // The tracepoint's reports are read later than they were made: they belong to no step.
-        let is_told_late = matches!(record.what, What::Transition(_));
-        let step = if is_told_late || self.step == Some(record.step) {
-            String::new()
-        } else {
-            self.step = Some(record.step);
-            (record.step + 1).to_string()
+    fn line(&mut self, mark: &Mark, text: &str) {
+        let step = match mark.step.filter(|step| self.step != Some(*step)) {
+            Some(step) => {
+                self.step = Some(step);
+                (step + 1).to_string()
+            }
+            None => String::new(),
         };
-        let text = format!("{step:>4}  {:>10}  {}", seconds(record.at), printable(text));
+        let text = format!("{step:>4}  {:>10}  {}", seconds(mark.at), printable(text));
         self.lines.push(Line { text, is_finding: false });
+    }
+
+    /// Tells the findings of the records from `from` up to `to`, not included, and says up to where it told them.
+    fn findings(&mut self, findings: &[Finding], from: usize, to: usize) -> usize {
+        findings
+            .iter()
+            .filter(|finding| (from..to).contains(&finding.record))
+            .for_each(|finding| self.finding(finding));
+        to
     }
 
     fn finding(&mut self, finding: &Finding) {
@@ -234,10 +177,11 @@ mod tests {
 
     use tcpconform_engine::case::{Operation, OperationCall};
     use tcpconform_engine::trace::{
-        CallReturn, CallSeen, EndpointIdentity, Fate, Header, RelayAct, Sample, SegmentSeen, Source, TargetIdentity,
-        TargetKind, Time, VERSION,
+        CallReturn, CallSeen, EndpointIdentity, Fate, Header, Record, RelayAct, Sample, SegmentSeen, Source,
+        TargetIdentity, TargetKind, Time, VERSION, Way, What,
     };
-    use tcpconform_model::{Call, Segment};
+    use tcpconform_engine::wire;
+    use tcpconform_model::{Call, Flags, Segment, Seq, State};
 
     const MICROSECOND: Nanos = 1000;
 

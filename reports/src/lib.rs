@@ -6,6 +6,7 @@ pub mod baseline;
 pub mod capture;
 pub mod claims;
 pub mod comparison;
+pub mod exchange;
 pub mod failure;
 pub mod json;
 mod junit;
