@@ -1,5 +1,5 @@
 //! The message about a case that did not pass: the clause, both values, both places, the neighbours in the trace, what was
-//! still possible, the likely cause, and the command to run it again.
+//! still possible, the likely cause, and the command to run it again; and which cases one message speaks for.
 
 use std::fmt::Write;
 
@@ -46,6 +46,31 @@ pub fn message(judgement: &Judgement, also: &[&str], target: &Target, palette: &
     };
     lines.line("rerun", &format!("tcpconform run {option}{name}"));
     lines.out
+}
+
+/// The cases that did not pass and were not skipped; variants of a case with the same trouble together. `cases` are sorted, as
+/// in a report.
+pub fn alike(cases: &[Judgement]) -> Vec<Vec<&Judgement>> {
+    let mut groups: Vec<Vec<&Judgement>> = Vec::new();
+    for case in cases.iter().filter(|case| case.verdict.is_bad()) {
+        let mut of_case = groups.iter_mut().rev().take_while(|group| group[0].id == case.id);
+        match of_case.find(|group| is_same_trouble(group[0], case)) {
+            Some(group) => group.push(case),
+            None => groups.push(vec![case]),
+        }
+    }
+    groups
+}
+
+/// Whether two variants of a case have the same verdict for the same reason: the rule of the first finding, or the sentence given.
+/// Places and numbers may differ: the same trouble comes at other times in other variants.
+fn is_same_trouble(one: &Judgement, other: &Judgement) -> bool {
+    let is_same_reason = match (one.findings.first(), other.findings.first()) {
+        (Some(one), Some(other)) => one.rule == other.rule,
+        (None, None) => one.reason == other.reason,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    is_same_reason && one.verdict == other.verdict
 }
 
 struct Lines<'a> {

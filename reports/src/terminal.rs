@@ -127,7 +127,7 @@ impl Terminal {
     }
 
     fn failures(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
-        let groups = alike(&report.cases);
+        let groups = failure::alike(&report.cases);
         for group in groups.iter().take(MESSAGES_MAX) {
             let also: Vec<&str> = group[1..].iter().map(|case| case.variant.as_str()).collect();
             writeln!(out, "{}", failure::message(group[0], &also, &report.target, &self.palette))?;
@@ -159,34 +159,6 @@ impl Terminal {
         }
         writeln!(out)
     }
-}
-
-/// The cases that did not pass and were not skipped; variants of a case with the same trouble at the same place together.
-fn alike(cases: &[Judgement]) -> Vec<Vec<&Judgement>> {
-    let mut groups: Vec<Vec<&Judgement>> = Vec::new();
-    for case in cases {
-        match case.verdict {
-            Verdict::Pass | Verdict::Skip => continue,
-            Verdict::Inconclusive | Verdict::Fail | Verdict::Error => {}
-        }
-        match groups.iter_mut().find(|group| is_same_trouble(group[0], case)) {
-            Some(group) => group.push(case),
-            None => groups.push(vec![case]),
-        }
-    }
-    groups
-}
-
-/// Whether two variants have the same verdict for the same reason: the rule of the first finding, or the sentence given.
-/// Places and numbers may differ: the same trouble comes at other times in other variants.
-fn is_same_trouble(one: &Judgement, other: &Judgement) -> bool {
-    let rule = |case: &Judgement| case.findings.first().map(|finding| finding.rule.clone());
-    let is_same_reason = match (rule(one), rule(other)) {
-        (Some(one), Some(other)) => one == other,
-        (None, None) => one.reason == other.reason,
-        (Some(_), None) | (None, Some(_)) => false,
-    };
-    is_same_reason && (&one.id, one.verdict) == (&other.id, other.verdict)
 }
 
 fn seconds(seconds: f64) -> String {

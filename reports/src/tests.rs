@@ -3,6 +3,8 @@
 use tcpconform_engine::judge::{judge, timed_answers};
 use tcpconform_engine::judgement::{Judgement, Verdict};
 use tcpconform_engine::load;
+use tcpconform_engine::play::Progress;
+use tcpconform_engine::run::{Finished, RunEvent, Tally};
 use tcpconform_engine::trace::Trace;
 
 use super::*;
@@ -261,4 +263,69 @@ fn of_many_that_failed_the_rest_is_told_in_a_line_each() {
     let failed = report.cases.iter().find(|case| case.verdict == Verdict::Fail).unwrap().clone();
     report.cases = (0..42).map(|n| Judgement { id: format!("close/case-{n:02}"), ..failed.clone() }).collect();
     insta::assert_snapshot!(text(&Terminal::default(), &report).split_once("FAIL close/case-19").unwrap().1);
+}
+
+#[test]
+fn annotations_are_workflow_commands_of_one_line_each() {
+    insta::assert_snapshot!(text(&github::Annotations, &report()));
+    let hostile = text(&github::Annotations, &hostile());
+    assert_eq!(hostile.lines().count(), 3, "{hostile}");
+    assert!(hostile.lines().all(|line| line.starts_with("::error ") || line.starts_with("::warning ")), "{hostile}");
+    assert!(hostile.contains("%3A%3Aerror%3A%3A%250A"), "{hostile}");
+}
+
+#[test]
+fn no_more_annotations_than_are_shown() {
+    let mut report = report();
+    let failed = report.cases.iter().find(|case| case.verdict == Verdict::Fail).unwrap().clone();
+    report.cases = (0..42).map(|n| Judgement { id: format!("close/case-{n:02}"), ..failed.clone() }).collect();
+    assert_eq!(text(&github::Annotations, &report).lines().count(), 10);
+}
+
+#[test]
+fn the_summary_of_a_job() {
+    insta::assert_snapshot!(text(&github::Summary, &report()));
+    let hostile = text(&github::Summary, &hostile());
+    assert!(!hostile.contains("<b>") && !hostile.contains('`') && !hostile.contains('\x1b'), "{hostile}");
+}
+
+#[test]
+fn a_summary_of_a_job_is_not_too_large() {
+    let mut report = report();
+    let failed = report.cases.iter().find(|case| case.verdict == Verdict::Fail).unwrap().clone();
+    report.cases = (0..5000).map(|n| Judgement { id: format!("close/case-{n:04}"), ..failed.clone() }).collect();
+    let text = text(&github::Summary, &report);
+    assert!(text.len() < 1 << 20, "{}", text.len());
+    assert!(text.trim_end().ends_with(" more are in the reports."), "{}", &text[text.len() - 200..]);
+}
+
+#[test]
+fn each_event_of_a_run_is_a_line_for_programs() {
+    let (trace, judgement) = broken();
+    let name: std::sync::Arc<str> = "loss/first-fin@crafted,ipv4".into();
+    let progress = |progress| RunEvent::CaseProgress { name: name.clone(), progress };
+    let events = [
+        RunEvent::Started { total: 1 },
+        RunEvent::CaseStarted { name: name.clone(), lasts: Some(std::time::Duration::from_millis(208)) },
+        progress(Progress::Waiting { seconds_left: 3.0 }),
+        progress(Progress::Active),
+        RunEvent::CaseFinished(Box::new(Finished { judgement: judgement.clone(), trace: Some(trace.clone()) })),
+        RunEvent::CaseHalted { name: name.clone() },
+        RunEvent::Interrupted { in_flight: 1 },
+    ];
+    let mut lines: Vec<String> = events.iter().map(|event| events::line(event).unwrap()).collect();
+    assert_eq!(events::line(&RunEvent::Finished(Tally { finished: 1, not_run: 0 })), None);
+    let run = Report::new(
+        Target::of(&trace.header.target),
+        "2026-11-21T01:15:57Z".into(),
+        0.5,
+        vec![judgement],
+        0,
+        &ledger(),
+    );
+    lines.push(events::finished(&run, Some(std::path::Path::new("out/report.json"))));
+    assert!(lines.iter().all(|line| !line.contains('\n')));
+    let whole = format!(",\"judgement\":{}", serde_json::to_string(&run.cases[0]).unwrap());
+    assert!(lines[4].contains(&whole), "{}", lines[4]);
+    insta::assert_snapshot!(lines.join("\n").replace(&whole, ""));
 }

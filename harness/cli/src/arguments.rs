@@ -50,11 +50,7 @@ pub enum Command {
         paths: Vec<PathBuf>,
     },
     /// Judge stored traces again. Needs no privileges.
-    Judge {
-        /// Trace files, or folders with them.
-        #[arg(value_name = "TRACE", required = true)]
-        traces: Vec<PathBuf>,
-    },
+    Judge(JudgeArguments),
     /// Show the ledger of claims with the verdicts of a run, and its evidence; of several runs side by side.
     Claims(ClaimsArguments),
     /// Say what changed between two runs; exit code 1 if the second is worse.
@@ -104,6 +100,22 @@ pub struct RunArguments {
     /// Only the Kth of N parts.
     #[arg(long, value_name = "K/N")]
     pub shard: Option<Shard>,
+    /// What standard output gets.
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub format: OutputFormat,
+    /// Show what happened in each case that did not pass, also where they are many.
+    #[arg(long)]
+    pub ladder: bool,
+}
+
+/// What standard output gets of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// A report for people, at the end
+    #[default]
+    Text,
+    /// Each event of the run when it happens, one JSON object a line
+    Json,
 }
 
 /// Arguments of `list`.
@@ -115,6 +127,20 @@ pub struct ListArguments {
     /// For programs.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `judge`.
+#[derive(Args, Debug)]
+pub struct JudgeArguments {
+    /// Trace files, or folders with them.
+    #[arg(value_name = "TRACE", required = true)]
+    pub traces: Vec<PathBuf>,
+    /// Write the reports, traces/ and captures/ there, as `run` does.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Show what happened in each case that did not pass, also where they are many.
+    #[arg(long)]
+    pub ladder: bool,
 }
 
 /// Arguments of `claims`.

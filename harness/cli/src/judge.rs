@@ -1,45 +1,90 @@
-//! `tcpconform judge`: stored traces, judged again.
+//! `tcpconform judge`: stored traces, judged again, and reported in every format if a folder is named.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use tcpconform_engine::judge::judge as judge_trace;
 use tcpconform_engine::judgement::Judgement;
+use tcpconform_engine::ledger::Ledger;
 use tcpconform_reports::report::{Target, Totals};
-use tcpconform_reports::terminal::Terminal;
-use tcpconform_reports::{Palette, Report, Reporter};
+use tcpconform_reports::{Report, rfc3339};
 
+use crate::arguments::{JudgeArguments, OutputFormat};
 use crate::exit::{Exit, Refusal};
-use crate::{catalogue, show_on_stdout, stored};
+use crate::out_folder::{OutFolder, unwritten};
+use crate::reporting::Reporting;
+use crate::{catalogue, stored};
+
+/// What came of the traces of one target.
+struct Judged {
+    target: Target,
+    files: Vec<PathBuf>,
+    judgements: Vec<Judgement>,
+    /// When the first was played, since 1970; zero in virtual time.
+    started: Duration,
+    reporting: Reporting,
+}
 
 /// Judges the traces in these files and folders, and reports per target.
-pub fn judge(paths: &[PathBuf]) -> Result<Exit, Refusal> {
+pub fn judge(arguments: &JudgeArguments) -> Result<Exit, Refusal> {
     let mut files = Vec::new();
-    for path in paths {
+    for path in &arguments.traces {
         collect(path, &mut files)?;
     }
     if files.is_empty() {
         return Err(Refusal { exit: Exit::NothingSelected, what: "no trace (*.jsonl) there".into(), help: None });
     }
-    let mut targets: Vec<(Target, Vec<Judgement>)> = Vec::new();
-    for path in files {
-        let trace = stored::trace(&path)?;
-        let target = Target::of(&trace.header.target);
-        let judgement = judge_trace(&trace);
-        match targets.iter_mut().find(|(other, _)| *other == target) {
-            Some((_, judgements)) => judgements.push(judgement),
-            None => targets.push((target, vec![judgement])),
-        }
+    let targets = judged(files, arguments)?;
+    if let (Some(_), [one, another, ..]) = (&arguments.out, &targets[..]) {
+        let titles = format!("{} and {}", one.target.title(), another.target.title());
+        return Err(Refusal::usage(format!("--out is for the traces of one target; these are of {titles}")));
     }
     let ledger = catalogue::ledger(None)?;
     let mut totals = Totals::default();
-    for (target, judgements) in targets {
-        judgements.iter().for_each(|judgement| totals.add(judgement.verdict));
-        // Judging takes no time worth telling; the traces were made whenever they were made.
-        let report = Report::new(target, String::new(), 0.0, judgements, 0, &ledger);
-        show_on_stdout(|out| Terminal { palette: Palette::coloured(), ..Terminal::default() }.write(&report, out))?;
+    for judged in targets {
+        judged.judgements.iter().for_each(|judgement| totals.add(judgement.verdict));
+        report(judged, arguments.out.as_deref(), &ledger)?;
     }
     Ok(Exit::of(&totals, 0))
+}
+
+fn judged(files: Vec<PathBuf>, arguments: &JudgeArguments) -> Result<Vec<Judged>, Refusal> {
+    let mut targets: Vec<Judged> = Vec::new();
+    for file in files {
+        let trace = stored::trace(&file)?;
+        let target = Target::of(&trace.header.target);
+        let judgement = judge_trace(&trace);
+        let at = targets.iter().position(|judged| judged.target == target).unwrap_or_else(|| {
+            let reporting = Reporting::new(OutputFormat::Text, arguments.ladder);
+            let (files, judgements, started) = (Vec::new(), Vec::new(), Duration::MAX);
+            targets.push(Judged { target, files, judgements, started, reporting });
+            targets.len() - 1
+        });
+        let judged = &mut targets[at];
+        judged.reporting.keep(&trace, &judgement);
+        judged.started = judged.started.min(Duration::from_nanos(trace.header.started_unix_ns));
+        judged.judgements.push(judgement);
+        judged.files.push(file);
+    }
+    Ok(targets)
+}
+
+fn report(judged: Judged, out: Option<&Path>, ledger: &Ledger) -> Result<(), Refusal> {
+    let Judged { target, files, judgements, started, mut reporting } = judged;
+    let folder = out.map(|out| OutFolder::prepare(out, judgements.len())).transpose()?;
+    if let Some(folder) = &folder {
+        for (file, judgement) in files.iter().zip(&judgements) {
+            let trace = stored::trace(file)?;
+            folder.write_trace(&trace).and_then(|_| folder.write_capture(&trace, judgement)).map_err(unwritten)?;
+        }
+    }
+    let started = if started.is_zero() { String::new() } else { rfc3339(UNIX_EPOCH + started) };
+    // Judging takes no time worth telling.
+    let report = Report::new(target, started, 0.0, judgements, 0, ledger);
+    reporting.show(&report)?;
+    let path = folder.map(|folder| folder.write_reports(&report)).transpose().map_err(unwritten)?;
+    reporting.end(&report, path.as_deref())
 }
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Refusal> {

@@ -19,6 +19,7 @@ pub mod out_folder;
 pub mod player;
 mod progress_line;
 pub mod rehearsal;
+mod reporting;
 mod run;
 mod schema;
 mod show;
@@ -41,7 +42,7 @@ pub fn main() -> ExitCode {
         Command::List(list) => list::list(&list, cases),
         Command::Show { what } => show::show(&what, cases),
         Command::Check { paths } => check::check(&paths, cases),
-        Command::Judge { traces } => judge::judge(&traces),
+        Command::Judge(judge) => judge::judge(&judge),
         Command::Claims(claims) => claims::claims(&claims),
         Command::Compare(compare) => compare::compare(&compare),
         Command::Baseline { reports, out } => compare::baseline(&reports, &out),

@@ -4,12 +4,13 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
 use tcpconform_engine::judgement::Judgement;
 use tcpconform_engine::trace::Trace;
 use tcpconform_engine::trace_file;
+use tcpconform_reports::printable::printable;
 use tcpconform_reports::{FILES, JSON, Report, capture};
 
 use crate::exit::Refusal;
@@ -78,14 +79,14 @@ impl OutFolder {
 
     /// Writes `traces/<case>.jsonl`, and says where that is.
     pub fn write_trace(&self, trace: &Trace) -> io::Result<PathBuf> {
-        let path = self.path.join("traces").join(file_name(trace, "jsonl"));
+        let path = self.path.join("traces").join(file_name(trace, "jsonl")?);
         create(&path, |file| trace_file::write(trace, file))?;
         Ok(path)
     }
 
     /// Writes `captures/<case>.pcapng`.
     pub fn write_capture(&self, trace: &Trace, judgement: &Judgement) -> io::Result<()> {
-        let path = self.path.join("captures").join(file_name(trace, "pcapng"));
+        let path = self.path.join("captures").join(file_name(trace, "pcapng")?);
         create(&path, |file| capture::write(trace, judgement, file))
     }
 
@@ -119,10 +120,23 @@ fn create(path: &Path, write: impl Fn(&mut BufWriter<File>) -> io::Result<()>) -
     write().map_err(|error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
-fn file_name(trace: &Trace, extension: &str) -> String {
+/// The name of a file about this trace, below the folder for its kind: a trace from elsewhere may call its case anything.
+fn file_name(trace: &Trace, extension: &str) -> io::Result<PathBuf> {
     let header = &trace.header;
-    match header.variant.as_str() {
+    let name = match header.variant.as_str() {
         "" => format!("{}.{extension}", header.case),
         variant => format!("{}@{variant}.{extension}", header.case),
+    };
+    let path = PathBuf::from(&name);
+    if path.components().all(|component| matches!(component, Component::Normal(_))) {
+        return Ok(path);
     }
+    let what = format!("`{}` is no name of a case", printable(&name));
+    Err(io::Error::new(io::ErrorKind::InvalidInput, what))
+}
+
+/// The refusal when results could not be written.
+pub fn unwritten(error: io::Error) -> Refusal {
+    let help = Some("free some space, or name a folder elsewhere: --out DIR");
+    Refusal::could_not_run(format!("writing the results: {error}"), help)
 }

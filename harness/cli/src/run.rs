@@ -14,18 +14,18 @@ use tcpconform_engine::run::{Halt, Pace, Planned, Player, RunEvent, Tally, judge
 use tcpconform_engine::trace::TargetIdentity;
 use tcpconform_reports::printable::printable;
 use tcpconform_reports::report::Target;
-use tcpconform_reports::terminal::Terminal;
-use tcpconform_reports::{Palette, Report, Reporter, rfc3339};
+use tcpconform_reports::{Report, rfc3339};
 use tokio::sync::watch;
 
 use crate::arguments::{RunArguments, TargetArgument};
 use crate::exit::{Exit, Refusal};
 use crate::halt::Signals;
-use crate::out_folder::OutFolder;
+use crate::out_folder::{OutFolder, unwritten};
 use crate::player::{KernelPlayer, ModelPlayer};
 use crate::progress_line::{ProgressLine, REDRAW};
 use crate::rehearsal::rehearse;
-use crate::{catalogue, in_flight, show_on_stdout};
+use crate::reporting::Reporting;
+use crate::{catalogue, in_flight};
 
 /// Stack of the thread that plays a case.
 const STACK: usize = 512 << 10;
@@ -77,6 +77,7 @@ struct Outcome {
     judgements: Vec<Judgement>,
     /// The first trace that could not be written.
     unwritten: Option<io::Error>,
+    reporting: Reporting,
 }
 
 fn play<P: Player>(
@@ -98,7 +99,8 @@ fn play<P: Player>(
         .build()
         .map_err(|error| Refusal::could_not_run(format!("starting the runtime: {error}"), None))?;
     let (started, clock) = (SystemTime::now(), Instant::now());
-    let mut outcome = Outcome::default();
+    let reporting = Reporting::new(arguments.format, arguments.ladder);
+    let mut outcome = Outcome { reporting, ..Outcome::default() };
     let tally = runtime.block_on(drive(cases, player, jobs, &out, &mut outcome));
     // A play that did not stop in time is left behind; it ends with the process.
     runtime.shutdown_background();
@@ -107,16 +109,12 @@ fn play<P: Player>(
     let target = Target::of(&identity);
     let wall_seconds = clock.elapsed().as_secs_f64();
     let report = Report::new(target, rfc3339(started), wall_seconds, outcome.judgements, tally.not_run, ledger);
-    show_on_stdout(|stdout| Terminal { palette: Palette::coloured(), ..Terminal::default() }.write(&report, stdout))?;
-    let unwritten = |error: io::Error| {
-        let help = Some("free some space, or name a folder elsewhere: tcpconform run --out DIR");
-        Refusal::could_not_run(format!("writing the results: {error}"), help)
-    };
+    outcome.reporting.show(&report)?;
     let path = out.write_reports(&report).map_err(unwritten)?;
     if let Some(error) = outcome.unwritten {
         return Err(unwritten(error));
     }
-    show_on_stdout(|stdout| writeln!(stdout, "{}", path.display()))?;
+    outcome.reporting.end(&report, Some(&path))?;
     Ok(Exit::of(&report.totals, tally.not_run))
 }
 
@@ -135,6 +133,7 @@ async fn drive<P: Player>(
     let run =
         run_cases(cases, Arc::new(player), finish, Pace { jobs, active: in_flight::most_active() }, halt, |event| {
             line.borrow_mut().note(&event);
+            outcome.reporting.note(&event);
             note(event, out, outcome, &line.borrow());
         });
     tokio::pin!(run);

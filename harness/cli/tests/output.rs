@@ -87,3 +87,100 @@ fn what_is_no_whole_trace_of_ours_is_2_with_its_line() {
         }
     }
 }
+
+#[test]
+fn every_format_is_made_from_stored_traces_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ran, judged) = (folder.path().join("ran"), folder.path().join("judged"));
+    run("loss/*", &ran, &[]);
+    let (traces, out) = (ran.join("traces"), judged.to_str().unwrap());
+    let output = tcpconform(&["judge", traces.to_str().unwrap(), "--out", out]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(files(&ran), files(&judged));
+    for name in files(&ran) {
+        let read = |folder: &Path| std::fs::read(folder.join(&name)).unwrap();
+        if name.starts_with("traces/") || name.starts_with("captures/") || name == "report.ktap" {
+            assert_eq!(read(&ran), read(&judged), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_trace_cannot_make_us_write_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = "close/active@crafted,no-ts,ipv4";
+    run(case, folder.path(), &[]);
+    let whole = std::fs::read_to_string(folder.path().join(format!("traces/{case}.jsonl"))).unwrap();
+    let (file, out) = (folder.path().join("moved.jsonl"), folder.path().join("out"));
+    std::fs::write(&file, whole.replacen("\"close/active\"", "\"../../outside\"", 1)).unwrap();
+    let output = tcpconform(&["judge", file.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{error}");
+    assert!(error.contains("outside@crafted,no-ts,ipv4.jsonl` is no name of a case"), "{error}");
+}
+
+#[test]
+fn programs_get_every_event_as_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run("close/active@crafted,no-ts,*", folder.path(), &["--format", "json"]);
+    let lines: Vec<serde_json::Value> = output
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    let of = |event: &str| lines.iter().filter(|line| line["event"] == event).count();
+    assert_eq!((of("started"), of("case-started"), of("case-finished"), of("finished")), (1, 2, 2, 1));
+    assert_eq!((&lines[0]["event"], &lines[0]["total"]), (&"started".into(), &2.into()));
+    let last = lines.last().unwrap();
+    assert_eq!((&last["event"], &last["totals"]["pass"]), (&"finished".into(), &2.into()));
+    assert!(Path::new(last["report"].as_str().unwrap()).exists());
+}
+
+/// A trace of the model without its first FIN.
+fn without_its_fin(case: &str, folder: &Path) -> std::path::PathBuf {
+    run(case, folder, &[]);
+    let whole = std::fs::read_to_string(folder.join(format!("traces/{case}.jsonl"))).unwrap();
+    let mut lines: Vec<&str> = whole.lines().collect();
+    // Behind the SYN and the ACK of the handshake.
+    let mut emitted = (0..lines.len()).filter(|&line| lines[line].contains("\"way\":\"out\""));
+    lines.remove(emitted.nth(2).unwrap());
+    let file = folder.join("broken.jsonl");
+    std::fs::write(&file, lines.join("\n") + "\n").unwrap();
+    file
+}
+
+#[test]
+fn github_is_told_where_it_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = without_its_fin("close/active@crafted,no-ts,ipv4", folder.path());
+    let summary = folder.path().join("summary.md");
+    std::fs::write(&summary, "# of another step\n").unwrap();
+    let judge = |actions: &str| {
+        let mut command = Command::new(BINARY);
+        command.arg("judge").arg(&file).env("GITHUB_ACTIONS", actions).env("GITHUB_STEP_SUMMARY", &summary);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let told = judge("true");
+    let annotation = told.lines().find(|line| line.starts_with("::error ")).unwrap();
+    assert!(annotation.starts_with("::error file=cases/close/active.yaml,line="), "{annotation}");
+    assert!(!judge("").contains("::error"));
+    let summary = std::fs::read_to_string(summary).unwrap();
+    assert!(summary.starts_with("# of another step\n### tcpconform on model"), "{summary}");
+    assert_eq!(summary.matches("<details>").count(), 2, "{summary}");
+}
+
+#[test]
+fn no_colours_where_nobody_sees_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = without_its_fin("close/active@crafted,no-ts,ipv4", folder.path());
+    let judge = |variable: &str| {
+        let mut command = Command::new(BINARY);
+        command.arg("judge").arg(&file).env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").env(variable, "1");
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let plain = judge("NO_COLOR");
+    assert!(plain.contains("FAIL close/active") && !plain.contains('\x1b'), "{plain}");
+    assert!(judge("CLICOLOR_FORCE").contains('\x1b'));
+    assert!(!judge("TERM").contains('\x1b'));
+}
