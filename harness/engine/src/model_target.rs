@@ -82,9 +82,10 @@ impl ModelTarget {
             };
             SocketAddr::new(host_address(case.ip, host), port + case.port_offset(name))
         };
-        let mut sysctls: BTreeMap<String, String> = [("tcp_syn_linear_timeouts", "4"), ("tcp_pingpong_thresh", "1")]
-            .map(|(name, value)| (name.to_string(), value.to_string()))
-            .into();
+        let mut sysctls: BTreeMap<String, String> =
+            [("tcp_syn_linear_timeouts", "4"), ("tcp_pingpong_thresh", "1"), ("tcp_tw_reuse_delay", "1000")]
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .into();
         sysctls.extend(case.sysctls.clone());
         let identities: Vec<EndpointIdentity> = case
             .endpoints()
