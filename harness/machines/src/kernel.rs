@@ -27,6 +27,8 @@ pub struct Kernel {
     pub image: Vec<u8>,
     /// The modules that the cases need, in load order.
     pub modules: Vec<Module>,
+    /// What the cases need and is not among the modules, where nothing tells whether it is built in.
+    pub unsure: Vec<Absent>,
 }
 
 impl Kernel {
@@ -44,8 +46,12 @@ impl Kernel {
                 Place::on_disk(Path::new(what), &names)?
             };
             let (release, image) = place.image()?;
-            match modules::order(&release, &place.modules_for(&release)?, &names)? {
-                Order::Complete(modules) => return Ok(Kernel { release, image, modules }),
+            let found = place.modules_for(&release)?;
+            match modules::order(&release, &found, &names)? {
+                Order::Complete(modules) => {
+                    let unsure = modules::unsure(&found);
+                    return Ok(Kernel { release, image, modules, unsure });
+                }
                 Order::LookFor(more) => names.extend::<BTreeSet<String>>(more),
             }
         }

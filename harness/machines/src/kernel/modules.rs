@@ -70,11 +70,7 @@ pub(crate) fn order(release: &str, found: &Found, looked_for: &BTreeSet<String>)
         let mut missing = BTreeSet::new();
         ordering.visit(need.module, &mut Vec::new(), &mut missing)?;
         missing.retain(|module| absent.iter().all(|known| !known.modules.contains(module)));
-        match absent.last_mut().filter(|last| last.costs == need.costs) {
-            Some(last) => last.modules.extend(missing),
-            None if missing.is_empty() => {}
-            None => absent.push(Absent { costs: need.costs, modules: missing.into_iter().collect() }),
-        }
+        add(&mut absent, need.costs, missing);
     }
     if !ordering.more.is_empty() {
         return Ok(Order::LookFor(ordering.more));
@@ -130,6 +126,25 @@ impl Ordering<'_> {
         above.pop();
         self.ordered.push(module);
         Ok(())
+    }
+}
+
+/// What is needed and not there, where nothing tells whether it is built in.
+pub(crate) fn unsure(found: &Found) -> Vec<Absent> {
+    let mut absent = Vec::new();
+    for need in NEEDS.iter().filter(|need| found.built_in.is_none() && !found.files.contains_key(need.module)) {
+        add(&mut absent, need.costs, [need.module.to_owned()]);
+    }
+    absent
+}
+
+/// Adds modules to those of the same costs.
+fn add(absent: &mut Vec<Absent>, costs: &'static str, modules: impl IntoIterator<Item = String>) {
+    let mut modules = modules.into_iter().peekable();
+    match absent.last_mut().filter(|last| last.costs == costs) {
+        Some(last) => last.modules.extend(modules),
+        None if modules.peek().is_none() => {}
+        None => absent.push(Absent { costs, modules: modules.collect() }),
     }
 }
 

@@ -111,6 +111,7 @@ fn assert_whole(kernel: &Kernel) {
     assert_eq!(kernel.release, RELEASE);
     assert_eq!(kernel.image, image(RELEASE));
     assert_eq!(names(kernel), ["veth", "inet_diag", "tcp_diag"]);
+    assert_eq!(kernel.unsure, []);
     assert!(kernel.modules.iter().all(|module| module.bytes.starts_with(b"\x7fELF")));
 }
 
@@ -158,7 +159,10 @@ fn the_tree_of_a_build_holds_its_kernel() {
 #[test]
 fn an_image_alone_may_have_everything_built_in() {
     let folder = lay_out(&vec![("bzImage".to_owned(), image(RELEASE))]);
-    assert_eq!(names(&find(folder.path().join("bzImage"))), [""; 0]);
+    let kernel = find(folder.path().join("bzImage"));
+    assert_eq!(names(&kernel), [""; 0]);
+    let unsure: Vec<String> = kernel.unsure.iter().map(ToString::to_string).collect();
+    assert_eq!(unsure, ["veth, af_packet, inet_diag, tcp_diag (costs every case)", "ipv6 (costs the cases over IPv6)"]);
 }
 
 #[test]

@@ -1,0 +1,181 @@
+//! What a guest does besides playing, as the first process of a machine: file systems, modules, telling, power off.
+//!
+//! Owns the guest's end of the line. Refuses to play. What goes wrong before the line is open is said on the console.
+
+mod urgency;
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::kmod::{ModuleInitFlags, finit_module};
+use nix::mount::{MsFlags, mount};
+use nix::sys::reboot::{RebootMode, reboot};
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::termios::{SetArg, cfmakeraw, tcdrain, tcgetattr, tcsetattr};
+use tcpconform_engine::case::Case;
+use tcpconform_engine::play::Progress;
+use tcpconform_engine::run::{Planned, RunEvent, Unplayed};
+use tcpconform_engine::trace::Trace;
+
+use crate::frame::Encoder;
+use crate::message::{Message, line};
+use crate::plan::Plan;
+
+pub use urgency::{Urgency, urgency};
+
+/// Where the plan lies in the initramfs.
+pub(crate) const PLAN: &str = "/tcpconform/plan.json";
+/// Where the modules lie.
+pub(crate) const MODULES: &str = "/tcpconform/modules";
+/// The second serial port.
+const LINE: &str = "/dev/ttyS1";
+/// What is told is held back until it is this much, bytes, or until a case has come to its end.
+const HELD_BACK: usize = 4096;
+/// More descriptors than a thousand cases have.
+const DESCRIPTORS: u64 = 65_536;
+
+/// The guest.
+#[derive(Debug)]
+pub struct Guest {
+    plan: Plan,
+    line: File,
+    encoder: Encoder,
+    held_back: Vec<u8>,
+    names: HashMap<String, usize>,
+}
+
+/// Whether this process is the first of a machine that we made. Arguments could not tell: the kernel calls its first process
+/// with every word of its command line that it does not know.
+pub fn is_here() -> bool {
+    std::process::id() == 1 && Path::new(PLAN).exists()
+}
+
+/// What came of a case, for the host to judge.
+pub type Played = (String, Result<Trace, Unplayed>);
+
+/// Keeps what came of a case; what is to be given to the run loop inside a machine.
+pub fn unjudged(case: &Case, played: Result<Trace, Unplayed>) -> Played {
+    (case.name(), played)
+}
+
+impl Guest {
+    /// Makes the machine a place to play in. To be called by the first process of a machine, before anything else.
+    pub fn start() -> io::Result<Guest> {
+        set_up()?;
+        let plan = fs::read(PLAN)?;
+        let plan: Plan = serde_json::from_slice(&plan)?;
+        let line = File::options().write(true).open(LINE).map_err(|error| named(LINE, error))?;
+        let mut settings = tcgetattr(&line)?;
+        cfmakeraw(&mut settings);
+        tcsetattr(&line, SetArg::TCSANOW, &settings)?;
+        setrlimit(Resource::RLIMIT_NOFILE, DESCRIPTORS, DESCRIPTORS)?;
+        Ok(Guest { plan, line, encoder: Encoder::new(), held_back: Vec::new(), names: HashMap::new() })
+    }
+
+    /// Loads the modules and gives the cases to play.
+    pub fn prepare(&mut self) -> Result<Vec<Planned>, String> {
+        for path in &self.plan.modules {
+            load(Path::new(path)).map_err(|error| format!("loading {path}: {error}"))?;
+        }
+        let cases = self.plan.cases()?;
+        self.names = cases.iter().enumerate().map(|(at, planned)| (planned.case.name(), at)).collect();
+        Ok(cases)
+    }
+
+    /// Cases in flight at most, if the user said so.
+    pub fn jobs(&self) -> Option<u32> {
+        self.plan.jobs()
+    }
+
+    /// Tells the host.
+    pub fn tell(&mut self, message: &Message) -> io::Result<()> {
+        self.held_back.extend(line(message));
+        let hurry = match message {
+            Message::Ready { .. }
+            | Message::Lacks { .. }
+            | Message::Played { .. }
+            | Message::Unplayed { .. }
+            | Message::Finished {} => true,
+            Message::Started { .. } | Message::Waiting { .. } | Message::Active { .. } => false,
+        };
+        if hurry || self.held_back.len() >= HELD_BACK {
+            let frame = self.encoder.frame(&self.held_back)?;
+            self.held_back.clear();
+            self.line.write_all(&frame)?;
+        }
+        Ok(())
+    }
+
+    /// Tells the host what happens in the run.
+    pub fn pass_on(&mut self, event: RunEvent<Played>) -> io::Result<()> {
+        let message = match event {
+            RunEvent::CaseStarted { name, .. } => Message::Started { case: self.place(&name) },
+            RunEvent::CaseProgress { name, progress } => {
+                let case = self.place(&name);
+                match progress {
+                    Progress::Waiting { seconds_left } => Message::Waiting { case, seconds_left },
+                    Progress::Active => Message::Active { case },
+                }
+            }
+            RunEvent::CaseFinished(played) => {
+                let (name, played) = *played;
+                let case = self.place(&name);
+                match played {
+                    Ok(Trace { header, records }) => {
+                        let (endpoints, started_unix_ns) = (header.endpoints, header.started_unix_ns);
+                        Message::Played { case, endpoints, started_unix_ns, records }
+                    }
+                    Err(Unplayed { verdict, reason }) => Message::Unplayed { case, verdict, reason },
+                }
+            }
+            RunEvent::Finished(_) => Message::Finished {},
+            RunEvent::Started { .. } | RunEvent::CaseHalted { .. } | RunEvent::Interrupted { .. } => return Ok(()),
+        };
+        self.tell(&message)
+    }
+
+    /// Switches the machine off once everything is told.
+    pub fn power_off(self) -> io::Result<()> {
+        tcdrain(&self.line)?;
+        match reboot(RebootMode::RB_POWER_OFF) {
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn place(&self, name: &str) -> usize {
+        self.names.get(name).copied().unwrap_or(usize::MAX)
+    }
+}
+
+fn set_up() -> io::Result<()> {
+    let none: Option<&str> = None;
+    for (kind, target) in [("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("tmpfs", "/tmp")] {
+        mount(Some(kind), target, Some(kind), MsFlags::empty(), none)
+            .map_err(|errno| named(&format!("mount {kind}"), errno.into()))?;
+    }
+    // Our threads never run for long; being put off for a twentieth of a second would be seen in every timing.
+    fs::write("/proc/sys/kernel/sched_rt_runtime_us", "-1")?;
+    // Since 6.12 that is not enough: ordinary threads are given a twentieth of a second (dl_server of kernel/sched/fair.c).
+    let debugfs = mount(Some("debugfs"), "/sys/kernel/debug", Some("debugfs"), MsFlags::empty(), none);
+    if debugfs.is_ok() {
+        let _ = fs::write("/sys/kernel/debug/sched/fair_server/cpu0/runtime", "0");
+    }
+    // Without it there are no tracepoints, and nothing else is lost.
+    let _ = mount(Some("tracefs"), "/sys/kernel/tracing", Some("tracefs"), MsFlags::empty(), none);
+    Ok(())
+}
+
+fn load(path: &Path) -> io::Result<()> {
+    let file = File::open(path)?;
+    match finit_module(&file, c"", ModuleInitFlags::empty()) {
+        Ok(()) | Err(Errno::EEXIST) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn named(what: &str, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {error}"))
+}

@@ -1,0 +1,186 @@
+//! QEMU: its command line, and the process.
+//!
+//! Owns what makes a machine repeatable, and that it ends with us. Refuses to know what runs inside.
+#![expect(unsafe_code, reason = "the death signal is asked for between fork and exec")]
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+
+/// The emulator's name.
+pub const EMULATOR: &str = "qemu-system-x86_64";
+
+/// By which clock a guest lives, and what executes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// The clock counts instructions and jumps over waiting; emulated.
+    Virtual,
+    /// The world's clock, on the processor itself.
+    RealKvm,
+    /// The world's clock; emulated.
+    RealEmulated,
+}
+
+/// A machine's hardware, and what it boots.
+pub(crate) struct Hardware<'a> {
+    pub(crate) pace: Pace,
+    pub(crate) memory_mb: u32,
+    pub(crate) image: &'a [u8],
+    pub(crate) initramfs: &'a [u8],
+    /// Appended to the kernel's command line.
+    pub(crate) command_line: &'a str,
+    /// The file that the first serial port writes to.
+    pub(crate) console: &'a Path,
+}
+
+/// A running QEMU. Dropped, it is killed.
+#[derive(Debug)]
+pub(crate) struct Qemu {
+    child: Child,
+    /// What the second serial port writes to.
+    pub(crate) results: File,
+    complaints: File,
+}
+
+impl Qemu {
+    /// Starts the machine.
+    ///
+    /// What it boots and what it tells are files in memory: nothing is left behind, however we end.
+    pub(crate) fn start(emulator: &Path, hardware: &Hardware<'_>) -> io::Result<Qemu> {
+        let image = in_memory(hardware.image)?;
+        let initramfs = in_memory(hardware.initramfs)?;
+        let results = in_memory(&[])?;
+        let complaints = in_memory(&[])?;
+        let mut command = Command::new(emulator);
+        command.args([
+            "-machine",
+            "q35",
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-no-reboot",
+            "-smp",
+            "1",
+        ]);
+        command.args(match hardware.pace {
+            // One instruction is one nanosecond; nothing random comes from outside.
+            Pace::Virtual => &[
+                "-accel",
+                "tcg",
+                "-icount",
+                "shift=0,sleep=off",
+                "-cpu",
+                CPU,
+                "-seed",
+                "1",
+                "-rtc",
+                "clock=vm,base=2026-01-01T00:00:00",
+            ][..],
+            Pace::RealKvm => &["-accel", "kvm", "-cpu", "host"],
+            Pace::RealEmulated => &["-accel", "tcg", "-cpu", "max"],
+        });
+        command.args(["-m", &hardware.memory_mb.to_string()]);
+        command.args(["-kernel", &path(&image), "-initrd", &path(&initramfs), "-append", &append(hardware)]);
+        for (id, file) in [("console", &*hardware.console.to_string_lossy()), ("results", &path(&results))] {
+            // A comma in a value is written twice.
+            let file = file.replace(',', ",,");
+            command.args(["-chardev", &format!("file,id={id},path={file}"), "-serial", &format!("chardev:{id}")]);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(complaints.try_clone()?);
+        let parent = nix::unistd::getpid();
+        // SAFETY: both calls are plain system calls, allowed between fork and exec.
+        unsafe {
+            command.pre_exec(move || {
+                prctl::set_pdeathsig(Signal::SIGKILL)?;
+                // We may have died before the child asked.
+                if nix::unistd::getppid() == parent { Ok(()) } else { Err(io::ErrorKind::Interrupted.into()) }
+            });
+        }
+        let child = command.spawn()?;
+        Ok(Qemu { child, results, complaints })
+    }
+
+    /// How it ended, once it has.
+    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
+    /// What QEMU itself complained of.
+    pub(crate) fn complaints(&mut self) -> String {
+        let mut text = String::new();
+        let _ = self.complaints.rewind().and_then(|()| self.complaints.read_to_string(&mut text));
+        text.trim().to_owned()
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The kernel's command line. Console messages are on the first port, our results alone on the second.
+fn append(hardware: &Hardware<'_>) -> String {
+    let mut words = vec!["console=ttyS0", "quiet", "panic=-1", "8250.nr_uarts=2"];
+    if hardware.pace == Pace::Virtual {
+        words.extend(VIRTUAL);
+    }
+    words.push(hardware.command_line);
+    words.join(" ")
+}
+
+/// The plainest processor is the fastest to emulate. Random numbers are the guest's to ask for: they come of the fixed seed, and
+/// without them it would spin for a second to make its own. Without cmpxchg16b: in QEMU 7.2 it leaves nonsense in the flags when
+/// an interrupt comes right behind it, and the guest dies of a double fault.
+const CPU: &str = "qemu64,+rdrand,-cx16";
+
+/// Calibrating the local APIC's timer spins for a hundred milliseconds of instructions, and so does trying out the IO-APIC's;
+/// the HPET serves as well. Guards against speculation slow an emulated processor and protect nobody.
+const VIRTUAL: [&str; 4] = ["nokaslr", "mitigations=off", "nolapic_timer", "no_timer_check"];
+
+fn in_memory(bytes: &[u8]) -> io::Result<File> {
+    // Without close-on-exec: QEMU opens it by its number.
+    let descriptor: OwnedFd = memfd_create(c"tcpconform", MFdFlags::empty())?;
+    let mut file = File::from(descriptor);
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
+fn path(file: &File) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_words_come_last_on_the_kernels_command_line() {
+        let hardware = |pace| Hardware {
+            pace,
+            memory_mb: 1,
+            image: &[],
+            initramfs: &[],
+            command_line: "quiet=0 net.ifnames=0",
+            console: Path::new("console"),
+        };
+        assert_eq!(
+            append(&hardware(Pace::RealKvm)),
+            "console=ttyS0 quiet panic=-1 8250.nr_uarts=2 quiet=0 net.ifnames=0"
+        );
+        assert_eq!(
+            append(&hardware(Pace::Virtual)),
+            "console=ttyS0 quiet panic=-1 8250.nr_uarts=2 nokaslr mitigations=off nolapic_timer no_timer_check quiet=0 \
+             net.ifnames=0"
+        );
+    }
+}
