@@ -109,7 +109,8 @@ pub fn profile(header: &Header, endpoint: &EndpointIdentity) -> Profile {
     let profile = Profile::linux(header.target.hz, sysctl);
     match (header.target.kind, header.target.time) {
         (TargetKind::Kernel, Time::Real) => profile,
-        (TargetKind::Kernel, Time::Virtual) | (TargetKind::Model, _) => profile.in_virtual_time(),
+        (TargetKind::Kernel, Time::Virtual) => profile.in_virtual_time().with_one_processor(),
+        (TargetKind::Model, _) => profile.in_virtual_time(),
     }
 }
 
