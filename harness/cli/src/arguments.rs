@@ -88,6 +88,16 @@ pub struct RunArguments {
     /// Whose TCP is played.
     #[arg(long, value_enum, default_value_t = TargetArgument::Kernel)]
     pub target: TargetArgument,
+    /// Run inside this kernel, in a machine of its own: an image, a folder that holds one with its modules, or .deb files
+    /// (those of one kernel separated by commas); repeatable
+    #[arg(long, value_name = "WHAT", conflicts_with = "target")]
+    pub kernel: Vec<String>,
+    /// Appended to that kernel's command line
+    #[arg(long, value_name = "WORDS", requires = "kernel", allow_hyphen_values = true)]
+    pub kernel_cmdline: Option<String>,
+    /// The clock of that kernel's machine
+    #[arg(long, value_enum, default_value_t = TimeArgument::Virtual)]
+    pub time: TimeArgument,
     /// Cases in flight [default: all, as far as file descriptors allow]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub jobs: Option<u32>,
@@ -189,6 +199,15 @@ pub enum TargetArgument {
     Kernel,
     /// The reference model, played as a stack: in no time and without privileges
     Model,
+}
+
+/// The clock of a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TimeArgument {
+    /// It jumps over waiting, and runs alike every time
+    Virtual,
+    /// The world's
+    Real,
 }
 
 /// One of several equal parts.

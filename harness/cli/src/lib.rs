@@ -12,12 +12,20 @@ mod doctor;
 pub mod exit;
 mod halt;
 pub mod in_flight;
+#[cfg(target_os = "linux")]
+mod inside;
 mod judge;
 mod list;
+#[cfg(target_os = "linux")]
+mod machines;
+#[cfg(not(target_os = "linux"))]
+#[path = "machines/none.rs"]
+mod machines;
 mod merge;
 pub mod out_folder;
 pub mod player;
 mod progress_line;
+mod recording;
 pub mod rehearsal;
 mod reporting;
 mod run;
@@ -31,10 +39,14 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use arguments::{Arguments, Command};
-use exit::Refusal;
+use exit::{Exit, Refusal};
 
 /// Does what the command line says. To be called while the process has one thread.
 pub fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    if tcpconform_machines::guest::is_here() {
+        return ended(inside::play());
+    }
     let arguments = Arguments::parse();
     let cases = arguments.cases.as_deref();
     let done = match arguments.command {
@@ -50,6 +62,10 @@ pub fn main() -> ExitCode {
         Command::Schema => schema::schema(),
         Command::Doctor => doctor::doctor(),
     };
+    ended(done)
+}
+
+fn ended(done: Result<Exit, Refusal>) -> ExitCode {
     let exit = done.unwrap_or_else(|refusal| {
         // Where nobody reads standard error, the exit code still says it.
         let _ = writeln!(anstream::stderr(), "{refusal}");

@@ -77,6 +77,11 @@ impl OutFolder {
         OutFolder { path: path.to_owned() }
     }
 
+    /// The file that keeps a machine's console.
+    pub fn console(&self) -> PathBuf {
+        self.path.join("console.txt")
+    }
+
     /// Writes `traces/<case>.jsonl`, and says where that is.
     pub fn write_trace(&self, trace: &Trace) -> io::Result<PathBuf> {
         let path = self.path.join("traces").join(file_name(trace, "jsonl")?);

@@ -18,26 +18,33 @@ const REPEAT: Duration = Duration::from_secs(10);
 
 /// The line and where it goes: standard error, so that the report alone is on standard output.
 pub struct ProgressLine {
-    standing: Standing,
+    /// Of each run, with its name where there are several.
+    standings: Vec<(String, Standing)>,
     started: Instant,
     written: Instant,
     bar: Option<ProgressBar>,
 }
 
 impl ProgressLine {
-    /// A line at the terminal, if there is one.
+    /// A line for one run, at the terminal if there is one.
     pub fn new() -> ProgressLine {
+        ProgressLine::of(vec![String::new()])
+    }
+
+    /// A line for several runs with these names.
+    pub fn of(names: Vec<String>) -> ProgressLine {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{msg}").expect("a literal template");
             ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style)
         });
+        let standings = names.into_iter().map(|name| (name, Standing::default())).collect();
         let now = Instant::now();
-        ProgressLine { standing: Standing::default(), started: now, written: now, bar }
+        ProgressLine { standings, started: now, written: now, bar }
     }
 
-    /// Takes note of an event.
-    pub fn note(&mut self, event: &RunEvent) {
-        self.standing.note(event, self.started.elapsed());
+    /// Takes note of an event of one of the runs.
+    pub fn note(&mut self, which: usize, event: &RunEvent) {
+        self.standings[which].1.note(event, self.started.elapsed());
     }
 
     /// Writes a line of its own above.
@@ -52,10 +59,10 @@ impl ProgressLine {
     pub fn tick(&mut self) {
         let elapsed = self.started.elapsed();
         match &self.bar {
-            Some(bar) => bar.set_message(self.standing.text(elapsed)),
+            Some(bar) => bar.set_message(text(&self.standings, elapsed)),
             None if self.written.elapsed() >= REPEAT => {
                 self.written = Instant::now();
-                eprint(&self.standing.text(elapsed));
+                eprint(&text(&self.standings, elapsed));
             }
             None => {}
         }
@@ -66,6 +73,15 @@ impl ProgressLine {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+fn text(standings: &[(String, Standing)], elapsed: Duration) -> String {
+    match standings {
+        [(_, alone)] => alone.text(elapsed),
+        several => several
+            .iter()
+            .fold(clock(elapsed), |text, (name, standing)| text + &format!(" | {name} {}", standing.counts())),
     }
 }
 
@@ -137,14 +153,14 @@ impl Standing {
         if let Some(until) = until.filter(|until| *until > elapsed) {
             text += &format!(", longest until {}", clock(until));
         }
-        let failed = [Verdict::Fail, Verdict::Inconclusive, Verdict::Error].map(|verdict| self.totals.of(verdict));
-        text += &format!(
-            " | {} passed {} failed of {}",
-            self.totals.of(Verdict::Pass),
-            failed.iter().sum::<usize>(),
-            self.total
-        );
+        text += &format!(" | {}", self.counts());
         text + if self.stopping { ", stopping" } else { "" }
+    }
+
+    fn counts(&self) -> String {
+        let failed = [Verdict::Fail, Verdict::Inconclusive, Verdict::Error].map(|verdict| self.totals.of(verdict));
+        let failed: usize = failed.iter().sum();
+        format!("{} passed {failed} failed of {}", self.totals.of(Verdict::Pass), self.total)
     }
 }
 

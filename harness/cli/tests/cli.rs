@@ -46,6 +46,8 @@ fn wrong_usage_is_2_and_says_what_is_right() {
         (&["run", "--jobs", "0"], "0 is not in 1"),
         (&["run", "--shard", "3/2"], "expected K/N with 1 <= K <= N, as in 2/4"),
         (&["run", "--target", "windows"], "[possible values: kernel, model]"),
+        (&["run", "--kernel", "x", "--target", "model"], "cannot be used with"),
+        (&["run", "--kernel-cmdline", "x"], "--kernel <WHAT>"),
         (&["judge"], "<TRACE>"),
         (&["run", "--target", "model", "tiem-wait/no-such"], "no case is named `tiem-wait/no-such`"),
         (&["run", "--target", "model", "["], "is not a glob"),
@@ -53,6 +55,28 @@ fn wrong_usage_is_2_and_says_what_is_right() {
         let output = tcpconform(arguments);
         assert_eq!(code(&output), 2, "{arguments:?}: {}", stderr(&output));
         assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn what_is_no_kernel_is_3_and_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    for (kernel, expected) in [
+        (write("text", b"#!/bin/sh"), "text is no kernel: neither an image"),
+        (write("text.deb", b"#!/bin/sh"), "text.deb is no Debian package: it does not begin with !<arch>"),
+        (write("cut.deb", b"!<arch>\ndebian-binary   0  "), "cut.deb is cut off"),
+        (folder.path().join("none").to_str().unwrap().to_owned(), "none: No such file"),
+        (folder.path().to_str().unwrap().to_owned(), "no kernel in "),
+    ] {
+        let output = tcpconform(&["run", "close/active", "--kernel", &kernel]);
+        assert_eq!(code(&output), 3, "{kernel}: {}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{kernel}: {}", stderr(&output));
+        assert_eq!(stderr(&output).trim_end().lines().count(), 1, "{}", stderr(&output));
     }
 }
 

@@ -1,0 +1,114 @@
+//! Machines as a user boots them. Needs QEMU, and kernels to boot: their names in `TCPCONFORM_KERNELS`, separated by spaces, each
+//! as `--kernel` takes it. Without them the tests are ignored, and say so.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode, Output, Stdio};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_tcpconform");
+const KERNELS: &str = "TCPCONFORM_KERNELS";
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let named = std::env::var(KERNELS).unwrap_or_default();
+    let emulated = Command::new("qemu-system-x86_64").arg("--version").stdout(Stdio::null()).status().is_ok();
+    let lack = match (named.trim().is_empty(), emulated) {
+        (false, true) => None,
+        (true, _) => Some(format!("no kernel to boot is named in {KERNELS}")),
+        (false, false) => Some("there is no qemu-system-x86_64: apt install qemu-system-x86".to_owned()),
+    };
+    if let Some(lack) = &lack {
+        eprintln!("\nmachines are NOT tested: {lack}\n");
+    }
+    let kernels: Vec<String> = named.split_whitespace().map(str::to_owned).collect();
+    let mut trials = Vec::new();
+    for (name, test) in TESTS {
+        match &lack {
+            Some(lack) => {
+                let lack = lack.clone();
+                let ignored = move || Ok(Completion::ignored_with(lack));
+                trials.push(Trial::ignorable_test(format!("[machine] {name}"), ignored));
+            }
+            None => trials.extend(kernels.iter().cloned().map(|kernel| {
+                let file = Path::new(&kernel).file_name().map_or("", |name| name.to_str().unwrap_or(""));
+                Trial::test(format!("[machine] {name}: {file}"), move || test(&kernel).map_err(Failed::from))
+            })),
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+type Test = fn(&str) -> Result<(), String>;
+
+const TESTS: [(&str, Test); 3] = [
+    ("a case is played as on the running kernel, and again in the same way", played_alike),
+    ("a kernel that panics is told with its own words", panics),
+    ("a kernel is played once", twice),
+];
+
+/// Both topologies, both IP versions, waiting, and a process that ends.
+const SELECTED: [&str; 3] = ["close/active", "time-wait/length", "close/process-end"];
+
+fn run(kernel: &str, out: &Path, more: &[&str]) -> Output {
+    let mut command = Command::new(BINARY);
+    command.args(["run", "--kernel", kernel, "--out"]).arg(out).args(more).stdin(Stdio::null());
+    command.output().expect("the binary starts")
+}
+
+fn expect(output: &Output, code: i32) -> Result<(), String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match output.status.code() {
+        Some(is) if is == code => Ok(()),
+        is => Err(format!("exit code {is:?}, not {code}\n{}\n{}", text(&output.stdout), text(&output.stderr))),
+    }
+}
+
+fn report(out: &Path) -> Result<Value, String> {
+    let text = fs::read_to_string(out.join("report.json")).map_err(|error| error.to_string())?;
+    let mut report: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    // The only two that may differ.
+    for own in ["started", "wall_seconds"] {
+        report[own].take();
+    }
+    Ok(report)
+}
+
+fn played_alike(kernel: &str) -> Result<(), String> {
+    let folders = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let mut reports = Vec::new();
+    for folder in &folders {
+        expect(&run(kernel, folder.path(), &SELECTED), 0)?;
+        reports.push(report(folder.path())?);
+    }
+    if reports[0]["target"]["time"] != "virtual" || reports[0]["totals"]["pass"] == 0 {
+        return Err(format!("{}", reports[0]));
+    }
+    if reports[0] != reports[1] {
+        return Err(format!("{}\n{}", reports[0], reports[1]));
+    }
+    let trace =
+        |folder: &TempDir| fs::read(folder.path().join("traces/close/active@two-kernels,ts,ipv4.jsonl")).unwrap();
+    if trace(&folders[0]) != trace(&folders[1]) {
+        return Err("the traces differ".to_owned());
+    }
+    Ok(())
+}
+
+fn panics(kernel: &str) -> Result<(), String> {
+    let folder = TempDir::new().unwrap();
+    // There is no other root file system either.
+    let output = run(kernel, folder.path(), &["close/active", "--kernel-cmdline", "rdinit=/nothing"]);
+    expect(&output, 3)?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if said.contains("error: the guest panicked: ") && said.contains("  | ") { Ok(()) } else { Err(said) }
+}
+
+fn twice(kernel: &str) -> Result<(), String> {
+    let folder = TempDir::new().unwrap();
+    let output = run(kernel, folder.path(), &["close/active", "--kernel", kernel]);
+    expect(&output, 2)
+}
