@@ -28,8 +28,13 @@ pub enum ReadError {
     #[error("not a report.json: {0}")]
     Malformed(#[from] serde_json::Error),
     /// It was written by a newer program.
-    #[error("report.json schema {0} is not {SCHEMA}, the one that this tcpconform reads")]
-    Schema(u32),
+    #[error(
+        "report.json schema {0} is newer than {SCHEMA}, the newest that this tcpconform reads: use a newer tcpconform"
+    )]
+    Newer(u32),
+    /// There never was such a version.
+    #[error("there is no report.json schema {0}")]
+    Unknown(u32),
 }
 
 /// Reads a `report.json`.
@@ -40,8 +45,9 @@ pub fn read(text: &[u8]) -> Result<Report, ReadError> {
     }
 
     let Version { schema } = serde_json::from_slice(text)?;
-    if schema != SCHEMA {
-        return Err(ReadError::Schema(schema));
+    match schema {
+        SCHEMA => Ok(serde_json::from_slice(text)?),
+        newer if newer > SCHEMA => Err(ReadError::Newer(newer)),
+        other => Err(ReadError::Unknown(other)),
     }
-    Ok(serde_json::from_slice(text)?)
 }

@@ -6,6 +6,7 @@ pub mod baseline;
 pub mod capture;
 pub mod claims;
 pub mod comparison;
+pub mod coverage;
 pub mod events;
 pub mod exchange;
 pub mod failure;

@@ -329,3 +329,48 @@ fn each_event_of_a_run_is_a_line_for_programs() {
     assert!(lines[4].contains(&whole), "{}", lines[4]);
     insta::assert_snapshot!(lines.join("\n").replace(&whole, ""));
 }
+
+fn coverage_of(reports: &[Report]) -> String {
+    let mut text = Vec::new();
+    coverage::text(&coverage::coverage(reports), &Palette::plain(), &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn coverage_names_rules_and_cases_and_what_nobody_covers() {
+    let (_, broken) = broken();
+    let run = |cases| Report::new(report().target, String::new(), 0.0, cases, 0, &ledger());
+    let [mut one, other] = [run(vec![broken]), run(vec![judge(&traces()[0])])];
+    one.target.release = "6.1".into();
+    let text = coverage_of(&[one, other]);
+    let part = |from: &str, lines: usize| {
+        text.lines().skip_while(|line| !line.contains(from)).take(lines).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(
+        [part("RFC 9293: rules", 7), part("MUST-13", 2), part("timeout/retransmission", 1), part("Nobody", 3)]
+            .join("\n...\n")
+    );
+    let without = coverage_of(&[]);
+    assert!(without.contains("no run given") && without.contains("\n  MUST-2   MUST "), "{without}");
+}
+
+#[test]
+fn coverage_for_programs() {
+    let reports = [report()];
+    let mut text = Vec::new();
+    coverage::json(&coverage::coverage(&reports), &mut text).unwrap();
+    let read: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let rules = |of: &serde_json::Value| of["rules"].as_array().unwrap().len();
+    assert_eq!(read["targets"][0]["release"], "6.12.117+deb12-cloud-amd64");
+    assert!(read["covered"].as_array().unwrap().iter().all(|required| rules(required) > 0));
+    assert!(
+        read["uncovered"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|required| required["label"].is_string() && rules(required) == 0)
+    );
+    let of_rule = |required: &&serde_json::Value| required["rules"][0]["rule"] == "check-rst-bit/time-wait";
+    let rst = read["covered"].as_array().unwrap().iter().find(of_rule).unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(rst).unwrap());
+}

@@ -53,6 +53,8 @@ pub enum Command {
     Judge(JudgeArguments),
     /// Show the ledger of claims with the verdicts of a run, and its evidence; of several runs side by side.
     Claims(ClaimsArguments),
+    /// Show which rule covers which requirement of RFC 9293, which cases exercised it, and what nobody covers yet.
+    Coverage(CoverageArguments),
     /// Say what changed between two runs; exit code 1 if the second is worse.
     Compare(CompareArguments),
     /// Write what later runs are compared with: one small file for each report.
@@ -160,6 +162,17 @@ pub struct ClaimsArguments {
     #[arg(value_name = "REPORT")]
     pub reports: Vec<PathBuf>,
     /// For programs, with all evidence.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `coverage`.
+#[derive(Args, Debug)]
+pub struct CoverageArguments {
+    /// report.json files, or folders with one; default: that of the last run on this kernel.
+    #[arg(value_name = "REPORT")]
+    pub reports: Vec<PathBuf>,
+    /// For programs.
     #[arg(long)]
     pub json: bool,
 }

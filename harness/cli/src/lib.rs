@@ -8,6 +8,7 @@ pub mod catalogue;
 mod check;
 mod claims;
 mod compare;
+mod coverage;
 mod doctor;
 pub mod exit;
 mod halt;
@@ -56,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Check { paths } => check::check(&paths, cases),
         Command::Judge(judge) => judge::judge(&judge),
         Command::Claims(claims) => claims::claims(&claims),
+        Command::Coverage(coverage) => coverage::coverage(&coverage),
         Command::Compare(compare) => compare::compare(&compare),
         Command::Baseline { reports, out } => compare::baseline(&reports, &out),
         Command::Merge { reports, out } => merge::merge(&reports, &out, cases),

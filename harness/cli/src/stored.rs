@@ -11,11 +11,24 @@ use tcpconform_reports::baseline::{self, Baseline};
 use tcpconform_reports::{JSON, Report};
 
 use crate::exit::Refusal;
+use crate::run::default_out;
+
+/// The running kernel's release, as in uname(2).
+const RELEASE: &str = "/proc/sys/kernel/osrelease";
 
 /// The report in a file or a folder.
 pub fn report(path: &Path) -> Result<Report, Refusal> {
     let (file, bytes) = contents(path)?;
     tcpconform_reports::json::read(&bytes).map_err(|error| Refusal::usage(format!("{}: {error}", file.display())))
+}
+
+/// The report of the last run on the running kernel.
+pub fn last_run() -> Result<PathBuf, Refusal> {
+    let help = "tcpconform run makes one; or name one";
+    let refuse = |what: String| Refusal { help: Some(help.to_string()), ..Refusal::usage(what) };
+    let release = fs::read_to_string(RELEASE).map_err(|error| refuse(format!("reading {RELEASE}: {error}")))?;
+    let path = default_out(release.trim()).join(JSON);
+    if path.exists() { Ok(path) } else { Err(refuse(format!("no report of this kernel: {}", path.display()))) }
 }
 
 /// The trace in a file.

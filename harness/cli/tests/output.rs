@@ -184,3 +184,38 @@ fn no_colours_where_nobody_sees_them() {
     assert!(judge("CLICOLOR_FORCE").contains('\x1b'));
     assert!(!judge("TERM").contains('\x1b'));
 }
+
+#[test]
+fn coverage_is_read_from_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    run("time-wait/rst@*", folder.path(), &[]);
+    let path = folder.path().to_str().unwrap();
+    let text = String::from_utf8(tcpconform(&["coverage", path]).stdout).unwrap();
+    assert!(text.contains("check-rst-bit/time-wait; ") && text.contains("as time-wait/rst@"), "{text}");
+    let json: serde_json::Value = serde_json::from_slice(&tcpconform(&["coverage", "--json", path]).stdout).unwrap();
+    assert_eq!(json["targets"][0]["kind"], "model");
+    assert_eq!(tcpconform(&["coverage", "/no/such/report"]).status.code(), Some(2));
+}
+
+#[test]
+fn what_is_no_report_of_ours_is_2() {
+    let folder = tempfile::tempdir().unwrap();
+    run("close/active@crafted,no-ts,ipv4", folder.path(), &[]);
+    let file = folder.path().join("report.json");
+    let whole = std::fs::read_to_string(&file).unwrap();
+    for (text, expected) in [
+        (whole.replacen("\"schema\": 1", "\"schema\": 99", 1), "report.json schema 99 is newer than 1"),
+        (whole[..whole.len() / 2].to_owned(), "not a report.json: EOF while parsing"),
+        ("{\"schema\": \"draft-07\", \"type\": \"object\"}".to_owned(), "not a report.json: invalid type: string"),
+        ("\u{1b}[2J".to_owned(), "not a report.json: expected value"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        for command in ["coverage", "claims"] {
+            let output = tcpconform(&[command, file.to_str().unwrap()]);
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{command}: {error}");
+            assert!(error.contains(expected), "{command}: {error}");
+            assert!(!error.contains('\u{1b}') && output.stdout.is_empty(), "{command}: {error}");
+        }
+    }
+}

@@ -338,7 +338,7 @@ impl<'t> Frontier<'t> {
                 }
             },
             SeenItem::Sampled(asked, sample) => match self.contradiction(possible, *asked, item.at, sample) {
-                None => next.push(possible.clone().held_to(&[&rules::STATE_REPORTED])),
+                None => next.push(possible.clone().held_to(checked_by(sample))),
                 Some((rule, expected, actual, likeness)) => {
                     closest.offer(possible, likeness, deviation(rule, expected, actual));
                 }
@@ -522,12 +522,30 @@ impl Possible {
     }
 }
 
-/// The rules about the header that a segment with timestamps is checked against; the first alone without.
-static HEADER_RULES: [RuleRef; 4] =
-    [&rules::SEGMENT_CHECKSUM, &rules::SEGMENT_TIMESTAMPS, &rules::SEGMENT_TSECR, &rules::SEGMENT_TSVAL];
+/// The rules about the header that a segment with timestamps is checked against; the first three without.
+static HEADER_RULES: [RuleRef; 6] = [
+    &rules::SEGMENT_CHECKSUM,
+    &rules::SEGMENT_RESERVED,
+    &rules::SEGMENT_HOP_LIMIT,
+    &rules::SEGMENT_TIMESTAMPS,
+    &rules::SEGMENT_TSECR,
+    &rules::SEGMENT_TSVAL,
+];
 
 fn checked_in(segment: &Segment) -> &'static [RuleRef] {
-    if segment.options.timestamps.is_some() { &HEADER_RULES } else { &HEADER_RULES[..1] }
+    if segment.options.timestamps.is_some() { &HEADER_RULES } else { &HEADER_RULES[..3] }
+}
+
+/// The rules about what the kernel tells of a connection, as far as it tells it.
+fn checked_by(sample: &Sample) -> &'static [RuleRef] {
+    static ALL: [RuleRef; 4] =
+        [&rules::TIMER_REPORTED, &rules::STATE_REPORTED, &rules::QUEUES_REPORTED, &rules::TIMER_REPORTED];
+    match (sample.timer.is_some(), sample.send_queue.is_some()) {
+        (false, false) => &ALL[1..2],
+        (true, false) => &ALL[..2],
+        (false, true) => &ALL[1..3],
+        (true, true) => &ALL[1..],
+    }
 }
 
 /// Why the result of a call is wrong: what it should have been.
