@@ -11,8 +11,23 @@ const DESCRIPTORS_ASIDE: usize = 64;
 /// Cases that do something else than to wait, on each core.
 const ACTIVE_PER_CORE: usize = 4;
 
-/// As many cases as the limit of open descriptors allows; who plays on a kernel has raised it already.
+/// Memory of a case with two kernels and a router, most of it the kernel's for namespaces and buffers, bytes.
+const MEMORY_PER_CASE: u64 = 768 << 10;
+
+/// As many cases as the limit of open descriptors and the free memory allow; who plays on a kernel has raised the former already.
 pub fn most() -> usize {
+    by_descriptors().min(by_memory()).max(1)
+}
+
+fn by_memory() -> usize {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    // A kernel that does not say it leaves it to the descriptors.
+    kilobytes.map_or(usize::MAX, |kilobytes| usize::try_from((kilobytes << 10) / MEMORY_PER_CASE).unwrap_or(usize::MAX))
+}
+
+fn by_descriptors() -> usize {
     let (descriptors, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
     (descriptors.saturating_sub(DESCRIPTORS_ASIDE) / DESCRIPTORS_PER_CASE).clamp(1, CASES_MAX)

@@ -25,6 +25,7 @@ mod router;
 mod sock_diag;
 mod socket_option;
 mod sockets;
+mod stamping;
 mod stop;
 mod sysctls;
 mod testbed;

@@ -18,6 +18,7 @@ use thiserror::Error;
 use crate::clock::hz;
 use crate::packet_socket::InjectionSocket;
 use crate::reaper::Reaper;
+use crate::stamping::Stamping;
 use crate::stop::Stop;
 use crate::sysctls::Sysctls;
 use crate::tracefs::Layout;
@@ -32,6 +33,7 @@ pub struct Testbed {
     /// The namespace with our ends of all links. No address there, so nothing in it ever answers.
     pub(crate) tester: Namespace,
     pub(crate) injection: InjectionSocket,
+    _stamping: Stamping,
     pub(crate) tracepoint: Result<Tracepoint, String>,
     pub(crate) sysctls: Sysctls,
     pub(crate) release: String,
@@ -100,6 +102,9 @@ impl Testbed {
         let injection = tester
             .run(InjectionSocket::open)?
             .map_err(system("socket(AF_PACKET)", "; it needs CAP_NET_RAW and a kernel with CONFIG_PACKET"))?;
+        let stamping = tester
+            .run(Stamping::start)?
+            .map_err(system("SO_TIMESTAMPNS on the loopback device", "; without stamps nothing can be timed"))?;
         let sysctls = Sysctls::of_fresh_namespace(&Namespace::new()?)?;
         let tracepoint = layout.and_then(|layout| {
             Tracepoint::start(layout)
@@ -111,6 +116,7 @@ impl Testbed {
             stop,
             tester,
             injection,
+            _stamping: stamping,
             tracepoint,
             sysctls,
             release: uname().map_or_else(|_| String::new(), |name| name.release().to_string_lossy().into_owned()),
