@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 const EXIT_CODES: &str = "Exit codes:
   0  all that was played passed
@@ -77,6 +78,17 @@ pub enum Command {
     },
     /// Print the JSON Schema of a case file, for editors.
     Schema,
+    /// Print what completes this command line in a shell.
+    Completions {
+        /// Which shell.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the manual page of this program or of one of its commands.
+    Man {
+        /// Which command.
+        command: Option<String>,
+    },
     /// Say what this machine allows, and the command that fixes what it does not.
     Doctor,
 }

@@ -22,6 +22,7 @@ mod machines;
 #[cfg(not(target_os = "linux"))]
 #[path = "machines/none.rs"]
 mod machines;
+mod manual;
 mod merge;
 pub mod out_folder;
 pub mod player;
@@ -62,6 +63,8 @@ pub fn main() -> ExitCode {
         Command::Baseline { reports, out } => compare::baseline(&reports, &out),
         Command::Merge { reports, out } => merge::merge(&reports, &out, cases),
         Command::Schema => schema::schema(),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { command } => manual::man(command.as_deref()),
         Command::Doctor => doctor::doctor(),
     };
     ended(done)

@@ -219,3 +219,38 @@ fn what_is_no_report_of_ours_is_2() {
         }
     }
 }
+
+#[test]
+fn a_shell_completes_what_the_command_line_defines() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = tcpconform(&["completions", shell]);
+        let script = String::from_utf8(script.stdout).unwrap();
+        assert!(script.contains("coverage") && script.contains("ladder"), "{shell}: {script}");
+    }
+    let script = String::from_utf8(tcpconform(&["completions", "bash"]).stdout).unwrap();
+    let complete = "COMP_WORDS=(tcpconform cov); COMP_CWORD=1; _tcpconform tcpconform cov; echo \"${COMPREPLY[*]}\"";
+    match Command::new("bash").arg("-c").arg(format!("{script}\n{complete}")).output() {
+        Ok(output) => assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "coverage", "{output:?}"),
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}"),
+    }
+}
+
+#[test]
+fn the_manual_tells_every_command() {
+    let page = |arguments: &[&str]| String::from_utf8(tcpconform(arguments).stdout).unwrap();
+    let program = page(&["man"]);
+    let help = page(&["--help"]);
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names: Vec<&str> =
+        commands.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
+    assert!(names.len() > 10, "{help}");
+    for name in names {
+        assert!(program.contains(&format!("tcpconform\\-{}(1)", name)), "{name}: {program}");
+        let page = page(&["man", name]);
+        assert!(page.contains(".SH SYNOPSIS") && page.contains(&format!("tcpconform {name}")), "{page}");
+    }
+    assert!(program.contains("Exit codes:"), "{program}");
+    let unknown = tcpconform(&["man", "frobnicate"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("no command `frobnicate`; there are run, list"));
+}
