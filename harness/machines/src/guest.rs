@@ -80,6 +80,7 @@ impl Guest {
         for path in &self.plan.modules {
             load(Path::new(path)).map_err(|error| format!("loading {path}: {error}"))?;
         }
+        urgency::softirqs_first().map_err(|error| format!("sched_setscheduler of ksoftirqd: {error}"))?;
         let cases = self.plan.cases()?;
         self.names = cases.iter().enumerate().map(|(at, planned)| (planned.case.name(), at)).collect();
         Ok(cases)
