@@ -82,7 +82,7 @@ pub fn load_paths(paths: &[PathBuf], ledger: &Ledger) -> Result<Vec<Case>, Refus
 }
 
 /// The cases of the catalogue that the selectors name; all of it without selectors.
-pub fn select(cases: &[Case], selectors: &[String], ledger: &Ledger) -> Result<Vec<Case>, Refusal> {
+pub fn select(cases: Vec<Case>, selectors: &[String], ledger: &Ledger) -> Result<Vec<Case>, Refusal> {
     let mut claims = selectors.iter().filter_map(|selector| select::claim(selector));
     if let Some(claim) = claims.find(|claim| ledger.find(claim).is_none()) {
         let help = Some(ledger.expected(claim));

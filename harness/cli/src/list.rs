@@ -25,7 +25,7 @@ struct Listed<'a> {
 
 /// Lists the selected case variants, one a line.
 pub fn list(arguments: &ListArguments, folder: Option<&Path>) -> Result<Exit, Refusal> {
-    let cases = catalogue::select(&catalogue::load(folder)?, &arguments.selectors, &catalogue::ledger(folder)?)?;
+    let cases = catalogue::select(catalogue::load(folder)?, &arguments.selectors, &catalogue::ledger(folder)?)?;
     show_on_stdout(|out| {
         if arguments.json {
             let listed: Vec<Listed<'_>> = cases.iter().map(listed).collect();

@@ -32,7 +32,7 @@ const QUICK: Duration = Duration::from_secs(5);
 /// Plays the selected cases on the target, reports, and says what the exit code is.
 pub fn run(arguments: &RunArguments, folder: Option<&Path>) -> Result<Exit, Refusal> {
     let ledger = catalogue::ledger(folder)?;
-    let cases = catalogue::select(&catalogue::load(folder)?, &arguments.selectors, &ledger)?;
+    let cases = catalogue::select(catalogue::load(folder)?, &arguments.selectors, &ledger)?;
     let others = machines::find(&arguments.kernel)?;
     let mut planned = rehearse(cases)?;
     // Before the first thread: a user namespace cannot be entered later.

@@ -59,7 +59,7 @@ fn named(name: &str, folder: Option<&Path>) -> Result<Vec<Case>, Refusal> {
     if cases.is_empty() {
         cases = catalogue::load(folder)?;
     }
-    catalogue::select(&cases, &[name.to_owned()], &catalogue::ledger(folder)?)
+    catalogue::select(cases, &[name.to_owned()], &catalogue::ledger(folder)?)
 }
 
 fn describe(case: &Case, out: &mut dyn Write) -> io::Result<()> {

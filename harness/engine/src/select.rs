@@ -57,15 +57,15 @@ fn near_text(near: &[String]) -> String {
 /// The cases that the selectors name, sorted by id, none twice; all of the catalogue without selectors.
 ///
 /// Each selector must fit something. `*` in a glob also fits `/`, so that `*@ipv6` is every IPv6 variant.
-pub fn select(catalogue: &[Case], selectors: &[String]) -> Result<Vec<Case>, SelectError> {
+pub fn select(catalogue: Vec<Case>, selectors: &[String]) -> Result<Vec<Case>, SelectError> {
     if selectors.is_empty() {
-        return match catalogue {
+        return match catalogue[..] {
             [] => Err(SelectError::Nothing { selector: "*".into() }),
-            [..] => Ok(catalogue.to_vec()),
+            [..] => Ok(catalogue),
         };
     }
     let parts: Vec<Vec<Case>> =
-        selectors.iter().map(|selector| select_one(catalogue, selector)).collect::<Result<_, _>>()?;
+        selectors.iter().map(|selector| select_one(&catalogue, selector)).collect::<Result<_, _>>()?;
     merge(parts).map_err(SelectError::Cases)
 }
 

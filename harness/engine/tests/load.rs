@@ -194,7 +194,7 @@ fn some_cases() -> Vec<Case> {
 
 fn selected(selectors: &[&str]) -> Result<Vec<String>, SelectError> {
     let selectors: Vec<String> = selectors.iter().map(|s| s.to_string()).collect();
-    select(&some_cases(), &selectors).map(|cases| cases.iter().map(Case::name).collect())
+    select(some_cases(), &selectors).map(|cases| cases.iter().map(Case::name).collect())
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn wrong_selectors_are_told_apart() {
     assert_eq!(said("claim:T99"), "nothing selected: no case fits `claim:T99`");
     assert_eq!(said("time[wait"), "`time[wait` is not a glob: unclosed character class; missing ']'");
     assert!(matches!(selected(&["none.yaml"]), Err(SelectError::Cases(_))));
-    assert!(matches!(select(&[], &[]), Err(SelectError::Nothing { .. })));
+    assert!(matches!(select(Vec::new(), &[]), Err(SelectError::Nothing { .. })));
 }
 
 #[test]

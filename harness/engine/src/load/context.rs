@@ -18,12 +18,15 @@ const DURATION_EXPECTED: &str = "a duration above 0 and at most 20m, as in `10ms
 /// The complaints about one file.
 pub(super) struct Complaints<'s> {
     source: &'s Arc<Source>,
+    /// Where each line begins: every step of every variant has a place.
+    lines: Vec<usize>,
     found: RefCell<Vec<(Range<usize>, Diagnostic)>>,
 }
 
 impl<'s> Complaints<'s> {
     pub(super) fn new(source: &'s Arc<Source>) -> Complaints<'s> {
-        Complaints { source, found: RefCell::new(Vec::new()) }
+        let breaks = source.text.match_indices('\n').map(|(at, _)| at + 1);
+        Complaints { source, lines: [0].into_iter().chain(breaks).collect(), found: RefCell::new(Vec::new()) }
     }
 
     /// Notes one, once.
@@ -45,7 +48,9 @@ impl<'s> Complaints<'s> {
 
     /// `file:line:column`.
     pub(super) fn place(&self, node: &Node) -> String {
-        self.source.place(node.span.start)
+        let line = self.lines.partition_point(|start| *start <= node.span.start);
+        let column = self.source.text[self.lines[line - 1]..node.span.start].chars().count() + 1;
+        format!("{}:{line}:{column}", self.source.file)
     }
 
     pub(super) fn into_result<T>(self, read: T) -> Result<T, Diagnostics> {

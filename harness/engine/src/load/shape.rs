@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment, Track};
+use serde_yaml::Value;
 
 use super::Form;
 use super::tree::{Node, NodeKind};
@@ -12,18 +13,35 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Source, one_of};
 
 /// Reads the document's keys and types; stops at the first that is wrong.
 pub(super) fn read<T: DeserializeOwned>(source: &Arc<Source>, tree: &Node, form: &Form) -> Result<T, Diagnostics> {
-    let document: serde_yaml::Value = serde_yaml::from_str(&source.text).map_err(|error| {
-        let at = error.location().map_or(0, |location| location.index());
-        Diagnostic::at(source, at..at, &format!("not YAML: {error}"), None)
-    })?;
     let mut track = Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(document, &mut track);
+    let tracked = serde_path_to_error::Deserializer::new(value(tree), &mut track);
     serde_yaml::with::singleton_map_recursive::deserialize(tracked).map_err(|error| {
         let fault = Fault::of(&error.to_string());
         let (span, depth) = place(tree, &track.path(), &fault);
         let expected = fault.expected.or_else(|| (depth == 0).then(|| format!("{}: {}", form.is, form.keys)));
         Diagnostic::at(source, span, &fault.message, expected.as_deref()).into()
     })
+}
+
+/// The node as serde reads it: the document is parsed once.
+fn value(node: &Node) -> Value {
+    match &node.kind {
+        NodeKind::Scalar { text, plain, .. } => match *plain && is_typed(text) {
+            // One way to tell `1e3` from a word.
+            true => serde_yaml::from_str(text).unwrap_or_else(|_| Value::String(text.clone())),
+            false => Value::String(text.clone()),
+        },
+        NodeKind::Sequence(items) => Value::Sequence(items.iter().map(value).collect()),
+        NodeKind::Mapping(entries) => Value::Mapping(entries.iter().map(|(k, v)| (value(k), value(v))).collect()),
+    }
+}
+
+/// Whether a plain scalar can be something else than a text: a number, or true or false.
+fn is_typed(text: &str) -> bool {
+    let is_of_number =
+        |c: char| c.is_ascii_hexdigit() || matches!(c, '+' | '-' | '.' | '_' | 'x' | 'o' | 'i' | 'n' | 'I' | 'N');
+    let starts = text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'));
+    (starts && text.chars().all(is_of_number)) || matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE")
 }
 
 /// What serde said, taken apart.

@@ -26,6 +26,8 @@ pub(super) struct Node {
 pub(super) enum NodeKind {
     Scalar {
         text: String,
+        /// Neither in quotes nor a block: it may be a number or a truth value.
+        plain: bool,
         /// Where `text` stands in the source letter by letter; `None` when it is escaped or folded.
         verbatim: Option<usize>,
     },
@@ -226,7 +228,10 @@ impl<'s> Reader<'s> {
             Some(start) => range.start..start + text.len() + quote,
             None => range,
         };
-        Ok(Node { span, kind: NodeKind::Scalar { text: text.to_string(), verbatim } })
+        Ok(Node {
+            span,
+            kind: NodeKind::Scalar { text: text.to_string(), plain: style == ScalarStyle::Plain, verbatim },
+        })
     }
 
     /// No anchor, no tag.
