@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use tcpconform_engine::case::{Endpoint, Host, Topology};
+use tcpconform_engine::judge::Explanations;
 use tcpconform_engine::judgement::Finding;
 use tcpconform_engine::trace::{Nanos, Trace};
 
@@ -19,15 +20,15 @@ const CUT: &str = "       ...";
 /// A frame that reaches the other link sooner than this is drawn as one arrow, nanoseconds.
 const AT_ONCE: Nanos = 1_000_000;
 
-/// The ladder, one line for each thing that happened, and one for each finding where it came out; the steps are counted
-/// from 1.
-pub fn ladder(trace: &Trace, findings: &[Finding]) -> String {
-    join(&head(trace), lines(trace, findings).into_iter())
+/// The ladder, one line for each thing that happened, and some for each finding where it came out; the steps are counted
+/// from 1. Beside a segment stand the rules that `why` names for its record.
+pub fn ladder(trace: &Trace, findings: &[Finding], why: &Explanations) -> String {
+    join(&head(trace), lines(trace, findings, why).into_iter())
 }
 
 /// The part of the ladder around each finding; without one, the end.
 pub fn excerpt(trace: &Trace, findings: &[Finding]) -> String {
-    let lines = lines(trace, findings);
+    let lines = lines(trace, findings, &Explanations::new());
     let last = lines.len().saturating_sub(1);
     let mut marks: Vec<usize> = (0..lines.len()).filter(|&index| lines[index].is_finding).collect();
     if marks.is_empty() {
@@ -58,8 +59,8 @@ fn head(trace: &Trace) -> String {
     format!("step        time  {:<gap$}{right}", "a", gap = WIDTH - right.chars().count())
 }
 
-fn lines(trace: &Trace, findings: &[Finding]) -> Vec<Line> {
-    let mut ladder = Ladder { lines: Vec::new(), step: None, arrived: BTreeSet::new() };
+fn lines(trace: &Trace, findings: &[Finding], why: &Explanations) -> Vec<Line> {
+    let mut ladder = Ladder { lines: Vec::new(), step: None, arrived: BTreeSet::new(), why };
     let marks = exchange(trace);
     let mut told = 0;
     for mark in &marks {
@@ -76,14 +77,15 @@ struct Line {
     is_finding: bool,
 }
 
-struct Ladder {
+struct Ladder<'w> {
     lines: Vec<Line>,
     step: Option<u32>,
     /// The marks of segments whose arrow has its end.
     arrived: BTreeSet<usize>,
+    why: &'w Explanations,
 }
 
-impl Ladder {
+impl Ladder<'_> {
     fn mark(&mut self, mark: &Mark, marks: &[Mark]) {
         match &mark.shown {
             Shown::Emitted { from, text, .. } => self.arrow(mark, *from, text),
@@ -124,7 +126,8 @@ impl Ladder {
             Host::A => format!("{text} {dashes}>"),
             Host::B => format!("<{dashes} {text}"),
         };
-        self.line(mark, &arrow);
+        let why: Vec<&str> = self.why.get(&mark.record).into_iter().flatten().map(|rule| rule.id).collect();
+        self.line(mark, format!("{arrow}  {}", why.join(", ")).trim_end());
     }
 
     fn side(&mut self, mark: &Mark, on: Endpoint, text: &str) {
@@ -260,6 +263,6 @@ mod tests {
             seen(209_200 * MICROSECOND, 1, Endpoint::A, Way::In, &[0x45, 0]),
             Record { at: 60_000_000 * MICROSECOND, step: 2, what: What::End {} },
         ];
-        insta::assert_snapshot!(ladder(&trace(Topology::TwoKernels, records), &[]));
+        insta::assert_snapshot!(ladder(&trace(Topology::TwoKernels, records), &[], &Explanations::new()));
     }
 }

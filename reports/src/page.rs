@@ -6,7 +6,7 @@ use std::io;
 use std::time::{Duration, UNIX_EPOCH};
 
 use tcpconform_engine::case::{Endpoint, IpVersion, Topology};
-use tcpconform_engine::judge::TimedAnswer;
+use tcpconform_engine::judge::{TimedAnswer, explanations, timed_answers};
 use tcpconform_engine::judgement::Judgement;
 use tcpconform_engine::trace::{EndpointIdentity, Header, Trace};
 use tcpconform_model::Nanos;
@@ -71,13 +71,7 @@ pub fn steps<'c>(steps: impl Iterator<Item = (&'c str, &'c str)> + Clone, out: &
 }
 
 /// Writes the page of a judged trace.
-pub fn page(
-    trace: &Trace,
-    judgement: &Judgement,
-    timed: &[TimedAnswer],
-    palette: &Palette,
-    out: &mut dyn io::Write,
-) -> io::Result<()> {
+pub fn page(trace: &Trace, judgement: &Judgement, palette: &Palette, out: &mut dyn io::Write) -> io::Result<()> {
     let Header { purpose, requirements, topology, target, started_unix_ns, endpoints, tool, .. } = &trace.header;
     let is_ipv6 = endpoints.iter().any(|endpoint| endpoint.local.is_ipv6());
     let ip = if is_ipv6 { IpVersion::Ipv6 } else { IpVersion::Ipv4 };
@@ -95,8 +89,8 @@ pub fn page(
     more.extend(endpoints.iter().map(|endpoint| ("sysctls", sysctls(endpoint))));
     About { name: &name, purpose, requirements, claims, topology: *topology, ip }.write(&more, out)?;
     steps(trace.header.steps.iter().map(|step| (step.text.as_str(), step.place.as_str())), out)?;
-    write!(out, "\nWhat happened:\n\n{}", ladder(trace, &judgement.findings))?;
-    timers(timed, out)?;
+    write!(out, "\nWhat happened:\n\n{}", ladder(trace, &judgement.findings, &explanations(trace)))?;
+    timers(&timed_answers(trace), out)?;
     verdict(judgement, &target, palette, out)?;
     predictions(judgement, out)
 }

@@ -1,12 +1,14 @@
 //! Which packets of a trace the case or a rule speaks of, and what they say.
 //!
 //! Owns the search: what the case injected and expected, what the middle did, what a claim points at, where a finding came
-//! out. Refuses to judge, and to know how remarks are shown.
+//! out, and which rules decided what followed from it, or why it was emitted. Refuses to judge, and to know how remarks are
+//! shown.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use tcpconform_engine::case::Endpoint;
+use tcpconform_engine::judge::explanations;
 use tcpconform_engine::judgement::Judgement;
 use tcpconform_engine::notation::{Bases, Numbers, Pattern, parse_pattern};
 use tcpconform_engine::trace::{Nanos, StepIdentity, Trace, Way, What};
@@ -29,6 +31,9 @@ pub fn remarks(trace: &Trace, judgement: &Judgement) -> BTreeMap<usize, Vec<Stri
     }
     for (record, text) in deeds(trace).chain(expected(trace)) {
         say(record, text);
+    }
+    for (record, rules) in explanations(trace) {
+        rules.iter().for_each(|rule| say(record, format!("{}: {}", rule.id, rule.statement)));
     }
     remarks.retain(|record, _| trace.records.get(*record).is_some_and(|record| record.what.packet().is_some()));
     remarks

@@ -1,6 +1,6 @@
 //! The reports of runs made up by hand.
 
-use tcpconform_engine::judge::{judge, timed_answers};
+use tcpconform_engine::judge::judge;
 use tcpconform_engine::judgement::{Judgement, Verdict};
 use tcpconform_engine::load;
 use tcpconform_engine::play::Progress;
@@ -211,7 +211,7 @@ fn the_page_of_a_trace_holds_all_that_it_tells() {
 
 fn page_of(trace: &Trace, judgement: &Judgement) -> String {
     let mut text = Vec::new();
-    page::page(trace, judgement, &timed_answers(trace), &Palette::plain(), &mut text).unwrap();
+    page::page(trace, judgement, &Palette::plain(), &mut text).unwrap();
     String::from_utf8(text).unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use tcpconform_engine::case::Case;
-use tcpconform_engine::judge::{judge, timed_answers};
+use tcpconform_engine::judge::{explanations, judge};
 use tcpconform_engine::run::Player;
 use tcpconform_reports::ladder::ladder;
 use tcpconform_reports::page::{About, page, steps};
@@ -26,7 +26,7 @@ pub fn show(what: &str, folder: Option<&Path>) -> Result<Exit, Refusal> {
 fn show_trace(path: &Path) -> Result<Exit, Refusal> {
     let trace = stored::trace(path)?;
     let judgement = judge(&trace);
-    show_on_stdout(|out| page(&trace, &judgement, &timed_answers(&trace), &Palette::coloured(), out))?;
+    show_on_stdout(|out| page(&trace, &judgement, &Palette::coloured(), out))?;
     Ok(Exit::AllPass)
 }
 
@@ -40,7 +40,9 @@ fn show_case(name: &str, folder: Option<&Path>) -> Result<Exit, Refusal> {
     show_on_stdout(|out| {
         describe(case, out)?;
         match &expected {
-            Ok(trace) => write!(out, "\nThe exchange as the model expects it:\n\n{}", ladder(trace, &[]))?,
+            Ok(trace) => {
+                write!(out, "\nThe exchange as the model expects it:\n\n{}", ladder(trace, &[], &explanations(trace)))?
+            }
             Err(why) => writeln!(out, "\nThe model cannot play it: {}", printable(&why.to_string()))?,
         }
         if !others.is_empty() {

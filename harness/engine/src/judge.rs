@@ -15,6 +15,7 @@ mod items;
 mod others;
 mod predictions;
 mod sights;
+mod trail;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +32,7 @@ pub(crate) use items::icmp_event;
 use items::items;
 pub use predictions::Shown;
 use predictions::predictions;
+use trail::Trails;
 
 /// Judges a trace against the `linux` profile of each endpoint's namespace.
 pub fn judge(trace: &Trace) -> Judgement {
@@ -49,7 +51,7 @@ pub fn judge(trace: &Trace) -> Judgement {
     }
     findings.sort_by(|a, b| a.at_seconds.total_cmp(&b.at_seconds));
     let (verdict, reason) = verdict(trace, &findings, &gaps);
-    let Course { fired, alternatives, timed: _ } = course;
+    let Course { fired, alternatives, timed: _, explains: _, explained: _ } = course;
     let departures = RULES.iter().filter(|rule| rule.departs.is_some() && fired.contains(rule.id));
     Judgement {
         id: trace.header.case.clone(),
@@ -93,6 +95,20 @@ pub fn timed_answers(trace: &Trace) -> Vec<TimedAnswer> {
     course.timed
 }
 
+/// The rules that speak of a record, by its index.
+pub type Explanations = BTreeMap<usize, Vec<RuleRef>>;
+
+/// Which rules decided what to make of a record: what followed from an arriving segment or a call, and why a segment was emitted.
+/// Of a target that deviates, up to there.
+pub fn explanations(trace: &Trace) -> Explanations {
+    let mut course = Course { explains: true, ..Course::default() };
+    for endpoint in &trace.header.endpoints {
+        // How far a target that deviates was followed is worth showing too.
+        let _ = follow(trace, endpoint, &mut course);
+    }
+    course.explained
+}
+
 /// What came up while endpoints were followed.
 #[derive(Default)]
 struct Course {
@@ -101,6 +117,9 @@ struct Course {
     /// Named alternatives that were shown.
     alternatives: BTreeMap<String, String>,
     timed: Vec<TimedAnswer>,
+    /// Whether what follows is wanted.
+    explains: bool,
+    explained: Explanations,
 }
 
 /// The profile of an endpoint's namespace.
@@ -118,9 +137,17 @@ pub fn profile(header: &Header, endpoint: &EndpointIdentity) -> Profile {
 fn follow(trace: &Trace, endpoint: &EndpointIdentity, course: &mut Course) -> Result<(), Failure> {
     let profile = profile(&trace.header, endpoint);
     let items = items(trace, endpoint, &profile);
-    let mut frontier = Frontier::new(&profile, &items);
+    let mut frontier = Frontier::new(&profile, &items, Trails::new(course.explains));
     let outcome = items.observations.iter().try_for_each(|item| frontier.observe(item));
     course.fired.extend(frontier.rules_fired());
+    for (record, rules) in frontier.explained() {
+        let explained: &mut Vec<RuleRef> = course.explained.entry(record).or_default();
+        rules.into_iter().for_each(|rule| {
+            if !explained.contains(&rule) {
+                explained.push(rule)
+            }
+        });
+    }
     course.alternatives.extend(frontier.chosen().named());
     let timed = frontier.timed();
     course.timed.extend(timed.map(|(Expiry { rule, due }, record)| TimedAnswer {

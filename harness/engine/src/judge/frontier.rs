@@ -13,6 +13,7 @@ use super::deviation::{Deviation, relative};
 use super::expiry::Expiry;
 use super::fired::Fired;
 use super::items::{Item, Items, SeenItem, Stimulus};
+use super::trail::{Trail, Trails};
 use crate::trace::{Sample, Source, TimerKind, TimerSample};
 
 /// More possibilities than this mean that the model leaves too much open.
@@ -38,6 +39,7 @@ pub(super) struct Frontier<'t> {
     stimuli: &'t [Stimulus],
     alive: Vec<Possible>,
     timed: Vec<(Expiry, Option<usize>)>,
+    trails: Trails,
 }
 
 /// One possible connection.
@@ -58,6 +60,8 @@ struct Possible {
     chosen: Chosen,
     /// The latest timer that did something, until an observation shows it.
     expired: Option<Expiry>,
+    /// What was made of the records so far.
+    trail: Trail,
 }
 
 /// The closest that a survivor came to what was seen.
@@ -78,7 +82,7 @@ impl Closest {
 
 impl<'t> Frontier<'t> {
     /// Before anything happened.
-    pub fn new(profile: &'t Profile, items: &'t Items<'_>) -> Frontier<'t> {
+    pub fn new(profile: &'t Profile, items: &'t Items<'_>, trails: Trails) -> Frontier<'t> {
         let start = Possible {
             tcb: Tcb::closed(),
             next: 0,
@@ -88,13 +92,20 @@ impl<'t> Frontier<'t> {
             fired: Fired::default(),
             chosen: Chosen::default(),
             expired: None,
+            trail: Trail::default(),
         };
-        Frontier { profile, stimuli: &items.stimuli, alive: vec![start], timed: Vec::new() }
+        Frontier { profile, stimuli: &items.stimuli, alive: vec![start], timed: Vec::new(), trails }
     }
 
     /// What timers did, each with the record that showed it first; without one where it did not come, or not in time.
     pub fn timed(self) -> impl Iterator<Item = (Expiry, Option<usize>)> {
         self.timed.into_iter()
+    }
+
+    /// What the first survivor makes of records: the rules that decided what followed from a stimulus, or why a segment was
+    /// emitted.
+    pub fn explained(&self) -> Vec<(usize, Vec<RuleRef>)> {
+        self.alive.first().map_or_else(Vec::new, |possible| self.trails.steps(possible.trail))
     }
 
     /// Ids of the rules that led to the first survivor.
@@ -243,7 +254,8 @@ impl<'t> Frontier<'t> {
                 );
                 continue;
             }
-            let mut next = possible.follow(transition, at.hi);
+            let trail = self.trails.on(possible.trail, stimulus.record, &transition.rules);
+            let mut next = Possible { trail, ..possible.follow(transition, at.hi) };
             if stimulus.event == Event::HostDies {
                 // Nobody is left to report what went before.
                 next.unreported.clear();
@@ -308,11 +320,10 @@ impl<'t> Frontier<'t> {
         match &item.seen {
             SeenItem::Emitted(segment) => match explain(&possible.tcb, segment, item.at, self.profile) {
                 Ok(transitions) => {
-                    next.extend(
-                        transitions
-                            .into_iter()
-                            .map(|transition| possible.follow(transition, item.at).held_to(checked_in(segment))),
-                    );
+                    next.extend(transitions.into_iter().map(|transition| {
+                        let trail = self.trails.on(possible.trail, item.record, &transition.rules);
+                        Possible { trail, ..possible.follow(transition, item.at) }.held_to(checked_in(segment))
+                    }));
                 }
                 Err(Mismatch { rule, expected, likeness }) => {
                     let text = relative(&possible.tcb, segment);
@@ -518,7 +529,8 @@ impl Possible {
         let earlier = if tcb.state == self.tcb.state { self.earlier } else { Some((self.tcb.state, at)) };
         let (fired, chosen) = (self.fired.with(&transition.rules), self.chosen.with(&transition.rules));
         let expired = Expiry::of(&transition.rules, transition.due).or(self.expired);
-        Possible { tcb, next: self.next, elapsed: self.elapsed, unreported, earlier, fired, chosen, expired }
+        let (next, elapsed, trail) = (self.next, self.elapsed, self.trail);
+        Possible { tcb, next, elapsed, unreported, earlier, fired, chosen, expired, trail }
     }
 }
 
