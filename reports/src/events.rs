@@ -11,6 +11,15 @@ use tcpconform_engine::run::{Finished, RunEvent};
 
 use crate::report::{Report, SCHEMA, Target, Tool, Totals};
 
+/// A line, with the kernel that it is about where several are played at once.
+#[derive(Serialize)]
+struct Told<'r> {
+    #[serde(flatten)]
+    line: Line<'r>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kernel: Option<&'r str>,
+}
+
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum Line<'r> {
@@ -51,9 +60,10 @@ enum Line<'r> {
     },
 }
 
-/// The line about an event; none about the last, of which [`finished`] tells more.
-pub fn line(event: &RunEvent) -> Option<String> {
-    Some(text(&match event {
+/// The line about an event; none about the last, of which [`finished`] tells more. `kernel` is the release of the one that
+/// it is about where several are played at once.
+pub fn line(event: &RunEvent, kernel: Option<&str>) -> Option<String> {
+    let line = match event {
         RunEvent::Started { total } => Line::Started { schema: SCHEMA, total: *total },
         RunEvent::CaseStarted { name, lasts } => {
             Line::CaseStarted { case: name, lasts_seconds: lasts.map(|lasts| lasts.as_secs_f64()) }
@@ -69,12 +79,13 @@ pub fn line(event: &RunEvent) -> Option<String> {
         RunEvent::CaseHalted { name } => Line::CaseHalted { case: name },
         RunEvent::Interrupted { in_flight } => Line::Interrupted { in_flight: *in_flight },
         RunEvent::Finished(_) => return None,
-    }))
+    };
+    Some(text(&Told { line, kernel }))
 }
 
 /// The last line: what the run came to, and where its `report.json` is.
-pub fn finished(run: &Report, path: Option<&Path>) -> String {
-    text(&Line::Finished {
+pub fn finished(run: &Report, path: Option<&Path>, kernel: Option<&str>) -> String {
+    let line = Line::Finished {
         tool: &run.tool,
         target: &run.target,
         started: &run.started,
@@ -83,9 +94,10 @@ pub fn finished(run: &Report, path: Option<&Path>) -> String {
         not_run: run.not_run,
         totals: &run.totals,
         report: path,
-    })
+    };
+    text(&Told { line, kernel })
 }
 
-fn text(line: &Line<'_>) -> String {
-    serde_json::to_string(line).unwrap_or_else(|error| unreachable!("names and numbers: {error}"))
+fn text(told: &Told<'_>) -> String {
+    serde_json::to_string(told).unwrap_or_else(|error| unreachable!("names and numbers: {error}"))
 }

@@ -144,9 +144,9 @@ const fn status(verdict: Verdict) -> &'static str {
 fn path(case: &Judgement) -> String {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let clean = |name: &str| name.chars().map(|c| if is_allowed(c) { c } else { '_' }).collect::<String>();
-    let names = case.id.split('/').chain([case.variant.as_str()]);
+    let names = [ORIGIN].into_iter().chain(case.id.split('/')).chain([case.variant.as_str()]);
     let names: Vec<String> = names.filter(|name| !name.is_empty()).map(clean).collect();
-    format!("{ORIGIN}.{}", names.join("."))
+    names.join(".")
 }
 
 /// What is wrong, as far as there is room for it.

@@ -13,6 +13,7 @@ use crate::report::Target;
 use crate::terminal::Terminal;
 use made_up::{HOSTILE, LEDGER, broken, hostile, judgement, ledger, report, traces};
 
+mod any_text;
 #[path = "../tests/readers/made_up.rs"]
 mod made_up;
 
@@ -313,8 +314,8 @@ fn each_event_of_a_run_is_a_line_for_programs() {
         RunEvent::CaseHalted { name: name.clone() },
         RunEvent::Interrupted { in_flight: 1 },
     ];
-    let mut lines: Vec<String> = events.iter().map(|event| events::line(event).unwrap()).collect();
-    assert_eq!(events::line(&RunEvent::Finished(Tally { finished: 1, not_run: 0 })), None);
+    let mut lines: Vec<String> = events.iter().map(|event| events::line(event, None).unwrap()).collect();
+    assert_eq!(events::line(&RunEvent::Finished(Tally { finished: 1, not_run: 0 }), None), None);
     let run = Report::new(
         Target::of(&trace.header.target),
         "2026-11-21T01:15:57Z".into(),
@@ -323,7 +324,7 @@ fn each_event_of_a_run_is_a_line_for_programs() {
         0,
         &ledger(),
     );
-    lines.push(events::finished(&run, Some(std::path::Path::new("out/report.json"))));
+    lines.push(events::finished(&run, Some(std::path::Path::new("out/report.json")), Some("6.12.1")));
     assert!(lines.iter().all(|line| !line.contains('\n')));
     let whole = format!(",\"judgement\":{}", serde_json::to_string(&run.cases[0]).unwrap());
     assert!(lines[4].contains(&whole), "{}", lines[4]);

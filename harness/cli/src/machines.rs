@@ -20,7 +20,7 @@ use tcpconform_reports::printable::printable;
 use tcpconform_reports::report::Totals;
 use tokio::sync::{mpsc, watch};
 
-use crate::arguments::{OutputFormat, RunArguments, TimeArgument};
+use crate::arguments::{RunArguments, TimeArgument};
 use crate::catalogue;
 use crate::exit::{Exit, Refusal};
 use crate::progress_line::ProgressLine;
@@ -58,11 +58,11 @@ pub fn play(
         Some(folder) => folder.clone(),
         None => default_out(&kernel.release),
     };
-    if several && arguments.format == OutputFormat::Json {
-        return Err(Refusal::usage("--format json tells of one kernel; run them one after the other"));
-    }
-    let reporting = || Reporting::new(arguments.format, arguments.ladder);
-    let begin = |kernel: &Kernel| Recording::begin(&folder(kernel), cases.len(), reporting());
+    let reporting = |kernel: &Kernel| match Reporting::new(arguments.format, arguments.ladder) {
+        reporting if several => reporting.of(&kernel.release),
+        reporting => reporting,
+    };
+    let begin = |kernel: &Kernel| Recording::begin(&folder(kernel), cases.len(), reporting(kernel));
     let mut recordings = kernels.iter().map(begin).collect::<Result<Vec<_>, _>>()?;
     let consoles: Vec<PathBuf> = recordings.iter().map(Recording::console).collect();
     let line = ProgressLine::of(kernels.iter().map(|kernel| kernel.release.clone()).collect());

@@ -22,6 +22,8 @@ use crate::show_on_stdout;
 pub struct Reporting {
     format: OutputFormat,
     all_ladders: bool,
+    /// The release of the kernel that it is about, where several are played at once.
+    kernel: Option<String>,
     ladders: BTreeMap<String, String>,
     /// The first thing that could not be told.
     untold: Option<Refusal>,
@@ -33,6 +35,11 @@ impl Reporting {
         Reporting { format, all_ladders, ..Reporting::default() }
     }
 
+    /// Of this kernel, one of several.
+    pub fn of(self, release: &str) -> Reporting {
+        Reporting { kernel: Some(release.to_owned()), ..self }
+    }
+
     /// Takes note of an event.
     pub fn note(&mut self, event: &RunEvent) {
         if let RunEvent::CaseFinished(finished) = event
@@ -41,7 +48,7 @@ impl Reporting {
             self.keep(trace, &finished.judgement);
         }
         if self.format == OutputFormat::Json
-            && let Some(line) = events::line(event)
+            && let Some(line) = events::line(event, self.kernel.as_deref())
             && let Err(refusal) = show_on_stdout(|out| writeln!(out, "{line}"))
         {
             self.untold.get_or_insert(refusal);
@@ -85,7 +92,7 @@ impl Reporting {
             return Err(refusal);
         }
         show_on_stdout(|out| match (self.format, path) {
-            (OutputFormat::Json, path) => writeln!(out, "{}", events::finished(report, path)),
+            (OutputFormat::Json, path) => writeln!(out, "{}", events::finished(report, path, self.kernel.as_deref())),
             (OutputFormat::Text, Some(path)) => writeln!(out, "{}", path.display()),
             (OutputFormat::Text, None) => Ok(()),
         })
