@@ -41,7 +41,8 @@ pub(crate) fn arm(armed: Span, delta: Ticks, profile: &Profile) -> Timer {
     let lo = armed.lo + delta.lo * tick;
     let asked = Span::new(lo.saturating_sub(tick + profile.jiffies_behind_ns), armed.hi + delta.hi * tick);
     let latest = delta.hi + wheel_slack(delta.hi) + 1;
-    let due = Span::new(lo.saturating_sub(profile.jiffies_behind_ns), armed.hi + latest * tick + profile.timer_late_ns);
+    let earliest = lo.saturating_sub(profile.jiffies_behind_ns).max(armed.lo);
+    let due = Span::new(earliest, armed.hi + latest * tick + profile.timer_late_ns);
     Timer { asked, due }
 }
 
@@ -62,5 +63,8 @@ mod tests {
         let profile = Profile::linux(250, |_| None).in_virtual_time();
         let timer = arm(Span::at(1_000_000_000), Ticks::exactly(15_000), &profile);
         assert_eq!(timer.due, Span::new(61_000_000_000, 63_052_000_000));
+        let behind = Profile::linux(250, |_| None);
+        let armed = Span::new(1_000_000, 2_000_000);
+        assert_eq!(arm(armed, Ticks { lo: 0, hi: 1 }, &behind).due.lo, armed.lo);
     }
 }
