@@ -82,7 +82,7 @@ fn one(report: &Report, palette: &Palette, out: &mut dyn io::Write) -> io::Resul
 }
 
 /// The outcomes that say so.
-fn evidence<'r>(
+pub(crate) fn evidence<'r>(
     report: &'r Report,
     claim: &'r ClaimVerdict,
     holds: bool,
@@ -112,7 +112,7 @@ fn several(reports: &[Report], palette: &Palette, out: &mut dyn io::Write) -> io
     writeln!(out, "       {strong}{}{strong:#}", heads.trim_end())?;
     let indent = " ".repeat(7 + widths.iter().map(|width| width + 2).sum::<usize>());
     let mut group = "";
-    for claim in union(reports) {
+    for claim in union(reports.iter()) {
         if claim.group != group {
             group = &claim.group;
             writeln!(out, "\n{strong}{}{strong:#}", heading(group))?;
@@ -139,9 +139,9 @@ fn several(reports: &[Report], palette: &Palette, out: &mut dyn io::Write) -> io
 }
 
 /// Each claim of any report once, group by group: those of the first in its order, then those that only later ones have.
-fn union(reports: &[Report]) -> Vec<&ClaimVerdict> {
+pub(crate) fn union<'r>(reports: impl Iterator<Item = &'r Report>) -> Vec<&'r ClaimVerdict> {
     let mut all: Vec<&ClaimVerdict> = Vec::new();
-    for claim in reports.iter().flat_map(|report| &report.claims) {
+    for claim in reports.flat_map(|report| &report.claims) {
         if all.iter().all(|known| known.id != claim.id) {
             all.push(claim);
         }
@@ -156,7 +156,7 @@ fn union(reports: &[Report]) -> Vec<&ClaimVerdict> {
     all
 }
 
-fn find<'r>(report: &'r Report, id: &str) -> Option<&'r ClaimVerdict> {
+pub(crate) fn find<'r>(report: &'r Report, id: &str) -> Option<&'r ClaimVerdict> {
     report.claims.iter().find(|claim| claim.id == id)
 }
 

@@ -30,24 +30,16 @@ pub enum Shown {
     /// An endpoint emitted a segment.
     Emitted {
         /// Which.
-        from: Endpoint,
-        /// As in `F. 1:1(0) ack 1 win 502`, its options only on a SYN.
-        text: String,
-        /// All its options, as in `TS val 7 ecr 9`; empty without any.
-        options: String,
+        arrow: Arrow,
         /// What the middle did to it.
         fate: Option<Fate>,
     },
     /// A segment arrived at an endpoint.
     Arrived {
-        /// Who sent it, or would have: with the crafted peer, that is where `b` would be.
-        from: Endpoint,
+        /// Which.
+        arrow: Arrow,
         /// The mark of its emission, where that was seen.
         emitted: Option<usize>,
-        /// As for one that is emitted.
-        text: String,
-        /// As for one that is emitted.
-        options: String,
     },
     /// An ICMP error arrived.
     Icmp {
@@ -90,6 +82,17 @@ pub enum Shown {
     Trouble(String),
     /// The observation ends.
     End,
+}
+
+/// A segment in the words of tcpdump.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arrow {
+    /// Who sent it, or would have: with the crafted peer, that is where `b` would be.
+    pub from: Endpoint,
+    /// As in `F. 1:1(0) ack 1 win 502`, its options only on a SYN.
+    pub text: String,
+    /// All its options, as in `TS val 7 ecr 9`; empty without any.
+    pub options: String,
 }
 
 /// The marks of a trace, in the order of its records.
@@ -164,7 +167,7 @@ impl Exchange {
     }
 
     fn segment(&mut self, at: Nanos, seen: &SegmentSeen) -> Shown {
-        let (text, options) = self.text(seen);
+        let arrow = self.arrow(seen);
         match seen.way {
             Way::Out => {
                 let fate = self.fates.get(&(seen.on, at)).copied();
@@ -177,11 +180,11 @@ impl Exchange {
                 let rewritten = fate == Some(Fate::Rewritten);
                 let (mark, to, packet) = (self.marks.len(), seen.on.other(), seen.packet.clone());
                 self.under_way.push(UnderWay { mark, to, packet, expected, copies, rewritten });
-                Shown::Emitted { from: seen.on, text, options, fate }
+                Shown::Emitted { arrow, fate }
             }
             Way::In => {
                 let emitted = self.arrival(at, seen);
-                Shown::Arrived { from: seen.on.other(), emitted, text, options }
+                Shown::Arrived { arrow, emitted }
             }
         }
     }
@@ -196,11 +199,15 @@ impl Exchange {
         Some(frame.mark)
     }
 
-    /// The segment and its options in the words of tcpdump, with the numbers that the endpoint's connection counts from.
-    fn text(&mut self, seen: &SegmentSeen) -> (String, String) {
+    /// The segment, with the numbers that the endpoint's connection counts from.
+    fn arrow(&mut self, seen: &SegmentSeen) -> Arrow {
+        let from = match seen.way {
+            Way::Out => seen.on,
+            Way::In => seen.on.other(),
+        };
         let packet = match wire::parse(&seen.packet) {
             Ok(packet) => packet,
-            Err(error) => return (format!("({error})"), String::new()),
+            Err(error) => return Arrow { from, text: format!("({error})"), options: String::new() },
         };
         let view = self.views.entry(seen.on).or_default();
         // A packet that is damaged on purpose tells the connection nothing.
@@ -217,7 +224,7 @@ impl Exchange {
         if !packet.checksum_ok {
             text += " (wrong checksum)";
         }
-        (text, options)
+        Arrow { from, text, options }
     }
 
     fn state(&mut self, on: Endpoint, state: State) -> Option<Shown> {

@@ -7,7 +7,7 @@ use tcpconform_engine::judge::Explanations;
 use tcpconform_engine::judgement::Finding;
 use tcpconform_engine::trace::{Nanos, Trace};
 
-use crate::exchange::{Mark, Shown, exchange};
+use crate::exchange::{Arrow, Mark, Shown, exchange};
 use crate::printable::printable;
 
 /// From the left side to the right one, characters.
@@ -88,11 +88,11 @@ struct Ladder<'w> {
 impl Ladder<'_> {
     fn mark(&mut self, mark: &Mark, marks: &[Mark]) {
         match &mark.shown {
-            Shown::Emitted { from, text, .. } => self.arrow(mark, *from, text),
-            Shown::Arrived { from, text, emitted, .. } => {
+            Shown::Emitted { arrow, .. } => self.arrow(mark, arrow),
+            Shown::Arrived { arrow, emitted } => {
                 let at_once = |emitted: &usize| mark.at - marks[*emitted].at < AT_ONCE;
                 if emitted.filter(at_once).is_none_or(|emitted| !self.arrived.insert(emitted)) {
-                    self.arrow(mark, *from, text);
+                    self.arrow(mark, arrow);
                 }
             }
             Shown::Icmp { on, text } => {
@@ -120,7 +120,7 @@ impl Ladder<'_> {
         }
     }
 
-    fn arrow(&mut self, mark: &Mark, from: Endpoint, text: &str) {
+    fn arrow(&mut self, mark: &Mark, Arrow { from, text, .. }: &Arrow) {
         let dashes = "-".repeat(WIDTH.saturating_sub(text.chars().count() + 3).max(2));
         let arrow = match from.host {
             Host::A => format!("{text} {dashes}>"),

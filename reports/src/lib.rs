@@ -1,4 +1,5 @@
-//! Report formats: `report.json`, `junit.xml`, `report.ktap`, `kcidb.json`, captures, the terminal, and the table of claims.
+//! Report formats: `index.html`, `report.json`, `junit.xml`, `report.ktap`, `kcidb.json`, captures, the terminal, and the table
+//! of claims.
 //!
 //! Owns the data of a finished run and how it is shown. Refuses to judge: a reporter cannot change a verdict.
 
@@ -11,6 +12,7 @@ pub mod events;
 pub mod exchange;
 pub mod failure;
 pub mod github;
+pub mod html;
 pub mod json;
 mod junit;
 mod kcidb;

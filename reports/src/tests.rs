@@ -15,7 +15,7 @@ use made_up::{HOSTILE, LEDGER, broken, hostile, judgement, ledger, report, trace
 
 mod any_text;
 #[path = "../tests/readers/made_up.rs"]
-mod made_up;
+pub(crate) mod made_up;
 
 fn text(reporter: &dyn Reporter, report: &Report) -> String {
     let mut text = Vec::new();

@@ -67,6 +67,15 @@ pub enum Command {
         #[arg(long, value_name = "DIR", default_value = ".")]
         out: PathBuf,
     },
+    /// Write the page of several runs side by side, as index.html is of one.
+    Html {
+        /// report.json files, or folders with one; traces/ next to them are drawn.
+        #[arg(value_name = "REPORT", required = true)]
+        reports: Vec<PathBuf>,
+        /// The file to write.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// Join the reports of the shards of one run.
     Merge {
         /// report.json files, or folders with one.

@@ -12,6 +12,7 @@ mod coverage;
 mod doctor;
 pub mod exit;
 mod halt;
+mod html;
 pub mod in_flight;
 #[cfg(target_os = "linux")]
 mod inside;
@@ -61,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Coverage(coverage) => coverage::coverage(&coverage),
         Command::Compare(compare) => compare::compare(&compare),
         Command::Baseline { reports, out } => compare::baseline(&reports, &out),
+        Command::Html { reports, out } => html::html(&reports, &out),
         Command::Merge { reports, out } => merge::merge(&reports, &out, cases),
         Command::Schema => schema::schema(),
         Command::Completions { shell } => manual::completions(shell),

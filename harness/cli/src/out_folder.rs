@@ -1,17 +1,18 @@
 //! The folder that a run writes to: the reports, `traces/` and `captures/`.
 //!
-//! Owns finding out before the run that it can be written, and writing it.
+//! Owns finding out before the run that it can be written, writing it, and finding a trace in it again.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Component, Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
 use tcpconform_engine::judgement::Judgement;
 use tcpconform_engine::trace::Trace;
 use tcpconform_engine::trace_file;
+use tcpconform_reports::html::{self, Html};
 use tcpconform_reports::printable::printable;
-use tcpconform_reports::{FILES, JSON, Report, capture};
+use tcpconform_reports::{FILES, JSON, Report, Reporter, capture};
 
 use crate::exit::Refusal;
 
@@ -61,7 +62,7 @@ impl OutFolder {
                 Some("free some, or name a folder elsewhere: tcpconform run --out DIR"),
             ));
         }
-        for (name, _) in FILES {
+        for name in FILES.map(|(name, _)| name).into_iter().chain([html::INDEX]) {
             match fs::remove_file(path.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(refuse("removing the old report", error));
@@ -84,20 +85,32 @@ impl OutFolder {
 
     /// Writes `traces/<case>.jsonl`, and says where that is.
     pub fn write_trace(&self, trace: &Trace) -> io::Result<PathBuf> {
-        let path = self.path.join("traces").join(file_name(trace, "jsonl")?);
+        let path = self.path.join("traces").join(file_name(&trace.header.case, &trace.header.variant, "jsonl")?);
         create(&path, |file| trace_file::write(trace, file))?;
         Ok(path)
     }
 
+    /// Reads the trace of a play back; an error is one sentence.
+    pub fn read_trace(&self, judgement: &Judgement) -> Result<Trace, String> {
+        let name = file_name(&judgement.id, &judgement.variant, "jsonl").map_err(|error| error.to_string())?;
+        let path = Path::new("traces").join(name);
+        let told = |why: String| format!("{}: {why}", path.display());
+        let file = File::open(self.path.join(&path)).map_err(|error| told(error.to_string()))?;
+        trace_file::read(BufReader::new(file)).map_err(|error| told(error.to_string()))
+    }
+
     /// Writes `captures/<case>.pcapng`.
     pub fn write_capture(&self, trace: &Trace, judgement: &Judgement) -> io::Result<()> {
-        let path = self.path.join("captures").join(file_name(trace, "pcapng")?);
+        let path = self.path.join("captures").join(file_name(&judgement.id, &judgement.variant, "pcapng")?);
         create(&path, |file| capture::write(trace, judgement, file))
     }
 
     /// Writes the reports, each in one piece: whoever reads one never sees half of it. Says where `report.json` is.
     pub fn write_reports(&self, report: &Report) -> io::Result<PathBuf> {
-        for (name, reporter) in FILES {
+        let traces = |judgement: &Judgement| self.read_trace(judgement);
+        let html = Html { traces: &traces };
+        let page: (&str, &dyn Reporter) = (html::INDEX, &html);
+        for (name, reporter) in FILES.into_iter().chain([page]) {
             let partial = self.path.join(format!("{name}.partial"));
             let mut file = BufWriter::new(File::create(&partial)?);
             reporter.write(report, &mut file)?;
@@ -125,12 +138,11 @@ fn create(path: &Path, write: impl Fn(&mut BufWriter<File>) -> io::Result<()>) -
     write().map_err(|error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
-/// The name of a file about this trace, below the folder for its kind: a trace from elsewhere may call its case anything.
-fn file_name(trace: &Trace, extension: &str) -> io::Result<PathBuf> {
-    let header = &trace.header;
-    let name = match header.variant.as_str() {
-        "" => format!("{}.{extension}", header.case),
-        variant => format!("{}@{variant}.{extension}", header.case),
+/// The name of a file about this case variant, below the folder for its kind: a trace from elsewhere may call its case anything.
+fn file_name(case: &str, variant: &str, extension: &str) -> io::Result<PathBuf> {
+    let name = match variant {
+        "" => format!("{case}.{extension}"),
+        variant => format!("{case}@{variant}.{extension}"),
     };
     let path = PathBuf::from(&name);
     if path.components().all(|component| matches!(component, Component::Normal(_))) {

@@ -39,6 +39,7 @@ fn a_run_writes_every_format() {
         files(folder.path()),
         [
             "captures/close/active@crafted,no-ts,ipv4.pcapng",
+            "index.html",
             "junit.xml",
             "kcidb.json",
             "report.json",
@@ -46,6 +47,22 @@ fn a_run_writes_every_format() {
             "traces/close/active@crafted,no-ts,ipv4.jsonl",
         ]
     );
+}
+
+#[test]
+fn one_page_shows_several_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = ["one", "other"].map(|name| folder.path().join(name));
+    runs.iter().for_each(|out| drop(run("close/active@crafted,no-ts,ipv4", out, &[])));
+    let page = folder.path().join("both.html");
+    let report = runs[1].join("report.json");
+    let [one, other, page] = [&runs[0], &report, &page].map(|path| path.to_str().unwrap());
+    let output = tcpconform(&["html", one, other, "--out", page]);
+    assert!(output.status.success(), "{output:?}");
+    let html = std::fs::read_to_string(page).unwrap();
+    assert_eq!(html.matches("<th scope=\"row\">model ").count(), 2);
+    let output = tcpconform(&["html", one, "--out", folder.path().join("no/where.html").to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::{Change, Comparison, Row, VerdictChange};
+use crate::html::escaped;
 
 const STYLE: &str = "body{font:14px/1.5 system-ui,sans-serif;max-width:110ch;margin:2em auto;padding:0 1em}\
 :root{color-scheme:light dark}table{border-collapse:collapse}td,th{padding:.1em .8em .1em 0;text-align:left;vertical-align:top}\
@@ -91,20 +92,4 @@ fn ladder(rows: &[Row], c: &Comparison, out: &mut dyn io::Write) -> io::Result<(
         writeln!(out, "<tr{class}><td>{}</td><td>{}</td></tr>", cell(&row.base), cell(&row.new))?;
     }
     writeln!(out, "</table>")
-}
-
-/// Markup in names and reasons is shown, not obeyed.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '&' => safe.push_str("&amp;"),
-            '"' => safe.push_str("&quot;"),
-            c if c.is_control() => safe.push(char::REPLACEMENT_CHARACTER),
-            c => safe.push(c),
-        }
-    }
-    safe
 }

@@ -102,7 +102,8 @@ pub fn report() -> Report {
     run(cases)
 }
 
-fn run(cases: Vec<Judgement>) -> Report {
+/// A run that came to this.
+pub fn run(cases: Vec<Judgement>) -> Report {
     let target =
         Target { kind: TargetKind::Kernel, release: "6.12.117+deb12-cloud-amd64".into(), time: Time::Real, hz: 250 };
     Report::new(target, "2026-11-21T01:15:57Z".into(), 61.75, cases, 2, &ledger())

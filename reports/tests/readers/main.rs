@@ -1,7 +1,9 @@
-//! Each format before a program that reads it: xmllint, the kernel's kunit_parser.py, kernel CI's kcidb_io, tshark.
+//! Each format before a program that reads it: xmllint, the kernel's kunit_parser.py, kernel CI's kcidb_io, tshark, a browser.
 //!
 //! A reader that this machine does not have is named, with what installs it, and its test is reported as ignored.
 
+mod browser;
+mod html;
 mod made_up;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
         Trial::ignorable_test("report.ktap, read by kunit_parser.py", ktap),
         Trial::ignorable_test("kcidb.json, read by kcidb_io", kcidb),
         Trial::ignorable_test("captures, read by tshark", captures),
+        Trial::ignorable_test("index.html, opened in Chromium", html::html),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
