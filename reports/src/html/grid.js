@@ -7,6 +7,7 @@ const opened = new Map();
 let shown = [];
 let activeKey = null;
 
+const comesUp = (cell, rule) => sets[cell.rules].has(rule) || cell.broken?.includes(rule);
 const isBad = verdict => verdict === 'inconclusive' || verdict === 'fail' || verdict === 'error';
 
 function matches(file, variant) {
@@ -14,7 +15,7 @@ function matches(file, variant) {
   if (filter.verdict.size && !cells.some(cell => filter.verdict.has(cell.verdict))) return false;
   if (filter.claim && !variant.claims.includes(filter.claim)) return false;
   if (filter.requirement && !variant.requirements.some(at => index.requirements[at] === filter.requirement)) return false;
-  if (filter.rule && !cells.some(cell => sets[cell.rules].has(ruleAt.get(filter.rule)))) return false;
+  if (filter.rule && !cells.some(cell => comesUp(cell, ruleAt.get(filter.rule)))) return false;
   if (filter.differs && new Set(variant.runs.map(cell => cell?.verdict)).size < 2) return false;
   if (!filter.q) return true;
   const text = [nameOf(file.id, variant.name), file.purpose, ...cells.map(cell => cell.reason ?? '')].join('\n').toLowerCase();
@@ -177,6 +178,7 @@ function buildGrid() {
   for (const run of index.runs) for (const verdict of VERDICTS) totals[verdict] = (totals[verdict] ?? 0) + run.totals[verdict];
   const requirements = [...index.requirements].sort((a, b) => a.localeCompare(b, 'en', {numeric: true}));
   const fired = new Set(sets.flatMap(set => [...set]));
+  for (const file of index.cases) for (const {runs} of file.variants) for (const cell of runs) cell?.broken?.forEach(rule => fired.add(rule));
   const byVerdict = VERDICTS.filter(verdict => totals[verdict]).map(verdict => el('button', {
     'data-verdict': verdict, class: verdict, 'aria-pressed': false,
     onclick: () => {

@@ -14,6 +14,7 @@ use tcpconform_model::{RULES, Rule, rule};
 use super::Run;
 use super::play::Play;
 use crate::claims::{evidence, find, union};
+use crate::coverage::{Coverage, Required, coverage};
 use crate::report::{Report, Totals};
 
 /// All runs.
@@ -24,6 +25,8 @@ pub(super) struct Index<'r> {
     /// Sets of rules that fired together, as positions in `rules`: many plays share one.
     sets: Vec<Vec<usize>>,
     requirements: Vec<&'r str>,
+    /// What RFC 9293 requires, by section.
+    rfc: Vec<RequiredData>,
     pub cases: Vec<CaseData<'r>>,
     claims: Vec<ClaimData<'r>>,
 }
@@ -46,6 +49,16 @@ struct RuleData<'r> {
     source: &'r str,
     statement: &'r str,
     departs: Option<&'r str>,
+}
+
+/// Something that the RFC requires, and the rules that cover it, as positions in `rules`.
+#[derive(Debug, Serialize)]
+struct RequiredData {
+    section: &'static str,
+    label: Option<&'static str>,
+    level: &'static str,
+    requires: &'static str,
+    rules: Vec<usize>,
 }
 
 /// A case file.
@@ -73,7 +86,11 @@ pub(super) struct VariantData<'r> {
 struct Cell<'r> {
     verdict: Verdict,
     ms: u64,
+    /// The set of rules that explained it.
     rules: usize,
+    /// The rules that were broken.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    broken: BTreeSet<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'r str>,
 }
@@ -137,6 +154,7 @@ impl<'r> Index<'r> {
             verdict: judgement.verdict,
             ms: (judgement.target_seconds * 1e3) as u64,
             rules: sets.of(judgement.rules_fired.iter().map(|id| rules.of(id)).collect::<Vec<usize>>()),
+            broken: judgement.findings.iter().map(|finding| rules.of(&finding.rule)).collect(),
             reason: judgement.reason.as_deref(),
         };
         let mut variant = |(name, judgements): (&'r str, Vec<Option<&'r Judgement>>)| {
@@ -159,7 +177,16 @@ impl<'r> Index<'r> {
                 variants: variants.into_iter().map(&mut variant).collect(),
             })
             .collect();
+        let Coverage { covered, uncovered, .. } = coverage(&[]);
+        let required = |required: &Required| RequiredData {
+            section: required.section,
+            label: required.label,
+            level: required.level,
+            requires: required.requires,
+            rules: required.rules.iter().map(|covering| rules.of(covering.rule)).collect(),
+        };
         Index {
+            rfc: covered.iter().chain(&uncovered).map(required).collect(),
             runs: runs.iter().map(|run| RunData::of(run.report)).collect(),
             rules: rules.list().into_iter().map(RuleData::of).collect(),
             sets: sets.list(),

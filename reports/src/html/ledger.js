@@ -49,48 +49,73 @@ function evidence(claim) {
   return [part('holds', claim.runs[run].holds), part('does not', claim.runs[run].fails)];
 }
 
-function buildCoverage() {
+/** For each rule, and for each requirement that cases cite, how often it came up in each run. */
+function tally() {
+  const none = () => index.runs.map(() => ({plays: 0, broken: 0}));
+  const rules = index.rules.map(none);
   const perSet = index.sets.map(() => index.runs.map(() => 0));
-  const perRequirement = index.requirements.map(() => index.runs.map(() => ({})));
+  const cited = index.requirements.map(() => index.runs.map(() => ({})));
   for (const file of index.cases) {
     for (const variant of file.variants) {
       variant.runs.forEach((cell, run) => {
         if (!cell) return;
         perSet[cell.rules][run] += 1;
+        for (const rule of cell.broken ?? []) {
+          rules[rule][run].broken += 1;
+          if (!sets[cell.rules].has(rule)) rules[rule][run].plays += 1;
+        }
         for (const at of variant.requirements) {
-          const totals = perRequirement[at][run];
+          const totals = cited[at][run];
           totals[cell.verdict] = (totals[cell.verdict] ?? 0) + 1;
         }
       });
     }
   }
-  const perRule = index.rules.map(() => index.runs.map(() => 0));
-  perSet.forEach((counts, set) => index.sets[set].forEach(rule => counts.forEach((n, run) => { perRule[rule][run] += n; })));
-  const levels = [...new Set(index.rules.map(rule => rule.level))].filter(level => level);
-  const exercised = at => perRule[at].some(n => n > 0);
-  const lead = levels.map(level => {
-    const of = index.rules.map((rule, at) => [rule, at]).filter(([rule]) => rule.level === level);
-    return `${of.filter(([, at]) => exercised(at)).length} of ${of.length} ${level}`;
-  }).join(', ');
-  const ruleRow = (rule, at) => el('tr', {class: exercised(at) ? null : 'never'},
-    el('th', {scope: 'row', class: 'code'}, exercised(at) ? el('a', {href: hash({rule: rule.id})}, rule.id) : rule.id),
-    el('td', {}, rule.level), el('td', {}, rule.statement,
-      rule.departs && el('span', {class: 'faint'}, ` (departs from ${rule.departs})`)),
-    perRule[at].map(n => el('td', {class: 'n'}, n || el('span', {class: 'none'}, '–'))),
-    el('td', {class: 'faint'}, rule.source));
-  const requirements = index.requirements.map((text, at) => [text, at])
-    .sort((a, b) => a[0].localeCompare(b[0], 'en', {numeric: true}));
-  const requirementRow = ([text, at]) => el('tr', {},
+  perSet.forEach((counts, set) => index.sets[set].forEach(rule => counts.forEach((plays, run) => { rules[rule][run].plays += plays; })));
+  return {rules, cited};
+}
+
+function buildCoverage() {
+  const {rules, cited} = tally();
+  const exercised = at => rules[at].some(({plays}) => plays > 0);
+  const counts = at => rules[at].map(({plays, broken}) => el('td', {class: 'n'},
+    plays ? [broken > 0 && el('span', {class: 'fail'}, `${broken} broken `), plays] : el('span', {class: 'none'}, '–')));
+  const ruleLink = at => exercised(at)
+    ? el('a', {class: 'code', href: hash({rule: index.rules[at].id})}, index.rules[at].id) : el('span', {class: 'code none'}, index.rules[at].id);
+  const table = (head, rows, first = 'wide') => el('div', {class: first}, el('table', {},
+    el('thead', {}, el('tr', {}, head)), el('tbody', {}, rows)));
+
+  const numbered = index.rfc.filter(({label}) => label);
+  const covered = index.rfc.filter(({rules: by}) => by.length), uncovered = index.rfc.filter(({rules: by}) => !by.length);
+  const requirementRows = covered.flatMap(({section, label, level, requires, rules: by}, at) => by.map((rule, number) => el('tr', {
+    class: exercised(rule) ? null : 'never',
+  }, el('th', {scope: 'row'}, number === 0 && covered[at - 1]?.section !== section && section),
+  el('td', {class: 'label'}, number === 0 && label), el('td', {}, number === 0 && level), el('td', {}, number === 0 && requires),
+  el('td', {}, ruleLink(rule)), counts(rule))));
+  const uncoveredRows = uncovered.map(({section, label, level, requires}) =>
+    el('tr', {}, el('th', {scope: 'row'}, section), el('td', {class: 'label'}, label), el('td', {}, level), el('td', {}, requires)));
+  const heading = ['section', 'number', 'level', 'requires'].map(text => el('th', {}, text));
+  const reached = numbered.filter(({rules: by}) => by.some(exercised)).length;
+
+  const ruleRow = (rule, at) => el('tr', {class: exercised(at) ? null : 'never'}, el('th', {scope: 'row'}, ruleLink(at)),
+    el('td', {}, rule.level), el('td', {}, rule.statement, rule.departs && el('span', {class: 'faint'}, ` (departs from ${rule.departs})`)),
+    counts(at), el('td', {class: 'faint'}, rule.source));
+  const citedRow = ([text, at]) => el('tr', {},
     el('th', {scope: 'row'}, el('a', {href: hash({requirement: text})}, text)),
-    perRequirement[at].map(totals => el('td', {class: 'n'}, VERDICTS.filter(verdict => totals[verdict]).map((verdict, i) =>
+    cited[at].map(totals => el('td', {class: 'n'}, VERDICTS.filter(verdict => totals[verdict]).map((verdict, i) =>
       [i ? ' ' : '', el('span', {class: verdict}, `${totals[verdict]}${verdict === 'pass' ? '' : ` ${verdict}`}`)]))));
-  $('coverage').append(el('h2', {}, 'Coverage'),
-    el('p', {class: 'lead'}, `Rules of the model that explained something: ${lead}. A dash: it decided nothing; some rules speak up only when they are broken.`),
-    el('div', {class: 'wide'}, el('table', {}, el('thead', {}, el('tr', {}, el('th', {}, 'rule'), el('th', {}, 'level'),
-      el('th', {}, 'statement'), heads(), el('th', {}, 'source'))), el('tbody', {}, index.rules.map(ruleRow)))),
-    el('h3', {}, 'Requirements that cases cite'),
-    el('div', {class: 'wide'}, el('table', {}, el('thead', {}, el('tr', {}, el('th', {}, 'requirement'), heads())),
-      el('tbody', {}, requirements.map(requirementRow)))));
+  const inOrder = index.requirements.map((text, at) => [text, at]).sort((a, b) => a[0].localeCompare(b[0], 'en', {numeric: true}));
+
+  $('coverage').append(el('h2', {}, 'Coverage of RFC 9293'),
+    el('p', {class: 'lead'}, `Rules of the model cover ${plural(numbered.length - uncovered.length, 'numbered requirement')} of ` +
+      `${numbered.length}; cases exercised ${reached}. A dash: nothing brought it up; some rules speak up only when they are broken.`),
+    table([heading, el('th', {}, 'rule'), heads()], requirementRows),
+    el('details', {}, el('summary', {}, `${plural(uncovered.length, 'numbered requirement')} that no rule covers yet`),
+      table(heading, uncoveredRows)),
+    el('details', {}, el('summary', {}, `all ${plural(index.rules.length, 'rule')} of the model, those that follow Linux too`),
+      table([el('th', {}, 'rule'), el('th', {}, 'level'), el('th', {}, 'statement'), heads(), el('th', {}, 'source')], index.rules.map(ruleRow))),
+    el('details', {}, el('summary', {}, `${plural(index.requirements.length, 'requirement')} that cases cite`),
+      table([el('th', {}, 'requirement'), heads()], inOrder.map(citedRow))));
 }
 
 function buildKernels() {
