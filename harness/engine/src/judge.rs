@@ -4,6 +4,7 @@
 //! what was seen narrows it, and when it is empty the target did something that no rule allows. Refuses to know where the trace
 //! came from.
 
+mod blame;
 mod chosen;
 mod deeds;
 mod deviation;

@@ -71,6 +71,7 @@ pub mod rules {
     rules! {
         // RFC 9293 section 3.1 and 3.2: what is in every segment.
         SEGMENT_CHECKSUM: "segment/checksum", Must, "RFC 9293 section 3.1", "every segment carries a valid checksum";
+        SEGMENT_DAMAGED: "segment/damaged", Must, "RFC 9293 section 3.1", "a segment whose checksum is wrong is dropped silently";
         SEGMENT_RESERVED: "segment/reserved-bits", Must, "RFC 9293 section 3.1", "reserved bits are sent as zero";
         SEGMENT_TIMESTAMPS: "segment/timestamps", Must, "RFC 7323 section 3.2", "once negotiated, timestamps are in every segment but RST, and only then";
         SEGMENT_TSECR: "segment/ts-recent-echoed", Must, "RFC 7323 section 4.3", "TSecr echoes TS.Recent";

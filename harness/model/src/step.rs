@@ -37,7 +37,10 @@ pub fn step(tcb: &Tcb, event: &Event, at: Span, profile: &Profile) -> Vec<Transi
             vec![work]
         }
         Event::SegmentArrives(segment) => segment_arrives(work, segment),
-        Event::DamagedSegmentArrives => vec![work],
+        Event::DamagedSegmentArrives => {
+            work.fired(&rules::SEGMENT_DAMAGED);
+            vec![work]
+        }
         Event::IcmpArrives(error) => icmp::arrives(work, *error),
         Event::HostDies => vec![Work { t: Tcb::closed(), ..work }],
         Event::Timeout(timeout) => timeouts::timeout(work, *timeout),

@@ -8,6 +8,7 @@ use tcpconform_model::{
     Transition, describe, explain, pending, rules, step,
 };
 
+use super::blame::{Decided, blame, rule_of_state, rule_of_timer};
 use super::chosen::Chosen;
 use super::deviation::{Deviation, relative};
 use super::expiry::Expiry;
@@ -62,6 +63,10 @@ struct Possible {
     expired: Option<Expiry>,
     /// What was made of the records so far.
     trail: Trail,
+    /// What the latest event was about.
+    decided: Option<Decided>,
+    /// A lingering `close` is over and has not been seen to return: when it does.
+    returns: Option<Span>,
 }
 
 /// The closest that a survivor came to what was seen.
@@ -75,7 +80,7 @@ impl Closest {
     fn offer(&mut self, possible: &Possible, likeness: u8, deviation: Deviation) {
         let close = (possible.next, likeness);
         if self.best.as_ref().is_none_or(|(best, _)| close > *best) {
-            self.best = Some((close, deviation));
+            self.best = Some((close, blame(possible.decided, deviation)));
         }
     }
 }
@@ -93,6 +98,8 @@ impl<'t> Frontier<'t> {
             chosen: Chosen::default(),
             expired: None,
             trail: Trail::default(),
+            decided: None,
+            returns: None,
         };
         Frontier { profile, stimuli: &items.stimuli, alive: vec![start], timed: Vec::new(), trails }
     }
@@ -132,10 +139,15 @@ impl<'t> Frontier<'t> {
         if next.is_empty() && matches!(item.seen, SeenItem::Sampled(..) | SeenItem::Changed(..)) {
             // A handler may just be running: its state shows before its segment.
             for survivor in &reached {
-                for (timeout, _) in pending(&survivor.tcb).filter(|(_, due)| due.contains(item.at)) {
+                for (timeout, due) in pending(&survivor.tcb).filter(|(_, due)| due.contains(item.at)) {
                     let at = Span::at(item.at);
                     for fired in step(&survivor.tcb, &Event::Timeout(timeout), at, self.profile) {
-                        self.narrow(&survivor.follow(fired, item.at), item, &mut next, &mut closest);
+                        self.narrow(
+                            &survivor.follow_timer(timeout, due, fired, item.at),
+                            item,
+                            &mut next,
+                            &mut closest,
+                        );
                     }
                 }
             }
@@ -255,7 +267,8 @@ impl<'t> Frontier<'t> {
                 continue;
             }
             let trail = self.trails.on(possible.trail, stimulus.record, &transition.rules);
-            let mut next = Possible { trail, ..possible.follow(transition, at.hi) };
+            let decided = Decided::by(&transition.rules, at.hi, possible.tcb.state).or(possible.decided);
+            let mut next = Possible { trail, decided, ..possible.follow(transition, at.hi) };
             if stimulus.event == Event::HostDies {
                 // Nobody is left to report what went before.
                 next.unreported.clear();
@@ -291,7 +304,7 @@ impl<'t> Frontier<'t> {
                     // What emits is found when the segment comes: its stamp says when the timer fired.
                     if transition.tcb.owed.len() == owed_before {
                         // What it arms may fire silently before the observation too.
-                        let fired = possible.follow(transition, fires.hi);
+                        let fired = possible.follow_timer(timeout, due, transition, fires.hi);
                         let shows = fired.tcb.state != possible.tcb.state;
                         let expired = if shows { fired.expired } else { possible.expired };
                         open.push(Possible { elapsed: fires.lo, expired, ..fired });
@@ -334,7 +347,15 @@ impl<'t> Frontier<'t> {
                 closest.offer(possible, 20, deviation(&rules::CALL_RESULT, "0".to_string(), result_text(*result)));
             }
             SeenItem::Returned(_) => match possible.tcb.user.closing_until {
-                None => next.push(possible.clone()),
+                None if possible.returns.is_none_or(|due| item.at <= due.hi) => {
+                    next.push(Possible { returns: None, ..possible.clone() });
+                }
+                None => {
+                    let expected =
+                        format!("close() to return by {}", seconds(possible.returns.map_or(0, |due| due.hi)));
+                    let actual = format!("a return at {}", seconds(item.at));
+                    closest.offer(possible, 20, deviation(&rules::CALL_RESULT, expected, actual));
+                }
                 Some(due) if due.contains(item.at) => {
                     let fired = step(&possible.tcb, &Event::Timeout(Timeout::Linger), Span::at(item.at), self.profile);
                     next.extend(fired.into_iter().map(|transition| possible.follow(transition, item.at)));
@@ -406,7 +427,8 @@ impl<'t> Frontier<'t> {
             if just_changed {
                 return None;
             }
-            return Some((&rules::STATE_REPORTED, state.to_string(), sample.state.to_string(), 4));
+            let rule = rule_of_state(sample.state, asked, possible.decided, tcb, self.profile);
+            return Some((rule, state.to_string(), sample.state.to_string(), 4));
         }
         if sample.source == Source::TcpInfo {
             return None;
@@ -429,7 +451,7 @@ impl<'t> Frontier<'t> {
                 })
             })
             .or_else(|| tcb.keepalive.map(|timer| (TimerKind::Keepalive, tcb.probes_out, timer)));
-        let wrong = |expected: String, actual: String| Some((&rules::TIMER_REPORTED as RuleRef, expected, actual, 6));
+        let wrong = |expected: String, actual: String| Some((rule_of_timer(tcb, self.profile), expected, actual, 6));
         let told_text = |told: &TimerSample| {
             format!("{:?} timer, {} retransmissions, expires in {} ms", told.kind, told.retransmits, told.expires_ms)
         };
@@ -516,7 +538,16 @@ impl Possible {
 
     /// Whether both go on alike: how they came to be does not count.
     fn equals(&self, other: &Possible) -> bool {
-        self.next == other.next && self.tcb == other.tcb && self.unreported == other.unreported
+        self.next == other.next
+            && self.tcb == other.tcb
+            && self.unreported == other.unreported
+            && self.returns == other.returns
+    }
+
+    /// The possibility after a timer that nothing showed.
+    fn follow_timer(&self, timeout: Timeout, due: Span, transition: Transition, at: Nanos) -> Possible {
+        let returns = if timeout == Timeout::Linger { Some(due) } else { self.returns };
+        Possible { returns, ..self.follow(transition, at) }
     }
 
     /// The possibility after a transition at `at`.
@@ -529,8 +560,8 @@ impl Possible {
         let earlier = if tcb.state == self.tcb.state { self.earlier } else { Some((self.tcb.state, at)) };
         let (fired, chosen) = (self.fired.with(&transition.rules), self.chosen.with(&transition.rules));
         let expired = Expiry::of(&transition.rules, transition.due).or(self.expired);
-        let (next, elapsed, trail) = (self.next, self.elapsed, self.trail);
-        Possible { tcb, next, elapsed, unreported, earlier, fired, chosen, expired, trail }
+        let Possible { next, elapsed, decided, returns, trail, .. } = *self;
+        Possible { tcb, next, elapsed, unreported, earlier, fired, chosen, expired, decided, returns, trail }
     }
 }
 
