@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use tcpconform_engine::fault::{Fault, fault};
 
 const EXIT_CODES: &str = "Exit codes:
   0  all that was played passed
@@ -37,6 +38,8 @@ pub enum Command {
     /// List cases.
     #[command(after_help = SELECTORS)]
     List(ListArguments),
+    /// List the faults that `run --target model --fault` can give the model.
+    Faults,
     /// Show a case: its purpose, its steps, and the exchange that the model expects; or a stored trace: the same with what
     /// happened, and what the judge says of it.
     Show {
@@ -121,6 +124,9 @@ pub struct RunArguments {
     /// The clock of that kernel's machine
     #[arg(long, value_enum, default_value_t = TimeArgument::Virtual)]
     pub time: TimeArgument,
+    /// Give the model a mistake: the judge is to find it.
+    #[arg(long, value_name = "NAME", value_parser = fault)]
+    pub fault: Option<&'static Fault>,
     /// Cases in flight [default: all, as far as file descriptors allow]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub jobs: Option<u32>,

@@ -11,6 +11,7 @@ mod compare;
 mod coverage;
 mod doctor;
 pub mod exit;
+mod faults;
 mod halt;
 mod html;
 pub mod in_flight;
@@ -55,6 +56,7 @@ pub fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Run(run) => run::run(&run, cases),
         Command::List(list) => list::list(&list, cases),
+        Command::Faults => faults::faults(),
         Command::Show { what } => show::show(&what, cases),
         Command::Check { paths } => check::check(&paths, cases),
         Command::Judge(judge) => judge::judge(&judge),

@@ -31,6 +31,10 @@ const QUICK: Duration = Duration::from_secs(5);
 
 /// Plays the selected cases on the target, reports, and says what the exit code is.
 pub fn run(arguments: &RunArguments, folder: Option<&Path>) -> Result<Exit, Refusal> {
+    if arguments.fault.is_some() && arguments.target == TargetArgument::Kernel {
+        let help = Some("tcpconform run --target model --fault NAME".to_owned());
+        return Err(Refusal { help, ..Refusal::usage("--fault is for the model: a kernel brings its own") });
+    }
     let ledger = catalogue::ledger(folder)?;
     let cases = catalogue::select(catalogue::load(folder)?, &arguments.selectors, &ledger)?;
     let others = machines::find(&arguments.kernel)?;
@@ -60,9 +64,10 @@ pub fn run(arguments: &RunArguments, folder: Option<&Path>) -> Result<Exit, Refu
             play(planned, player, identity, arguments, &default, &ledger)
         }
         None => {
-            let identity = ModelPlayer::identity(&planned[0].case);
+            let player = ModelPlayer::faulty(arguments.fault);
+            let identity = player.identity(&planned[0].case);
             let default = format!("model-{}", identity.release);
-            play(planned, ModelPlayer::default(), identity, arguments, &default, &ledger)
+            play(planned, player, identity, arguments, &default, &ledger)
         }
     }
 }

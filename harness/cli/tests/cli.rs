@@ -51,6 +51,8 @@ fn wrong_usage_is_2_and_says_what_is_right() {
         (&["judge"], "<TRACE>"),
         (&["run", "--target", "model", "tiem-wait/no-such"], "no case is named `tiem-wait/no-such`"),
         (&["run", "--target", "model", "["], "is not a glob"),
+        (&["run", "--fault", "rto-not-doubled"], "--fault is for the model"),
+        (&["run", "--target", "model", "--fault", "rto-not-dubled"], "did you mean `rto-not-doubled`?"),
     ] {
         let output = tcpconform(arguments);
         assert_eq!(code(&output), 2, "{arguments:?}: {}", stderr(&output));
@@ -221,6 +223,18 @@ fn a_run_writes_its_report_and_its_traces() {
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     // A folder of traces is as good as its traces.
     assert_eq!(code(&tcpconform(&["judge", out.to_str().unwrap()])), 0);
+}
+
+#[test]
+fn a_fault_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let output =
+        tcpconform(&["run", "--target", "model", "--fault", "time-wait-30-s", "time-wait/length", "--out", out]);
+    assert_eq!(code(&output), 1, "{}{}", stdout(&output), stderr(&output));
+    assert!(stdout(&output).contains("rule      time-wait/length"), "{}", stdout(&output));
+    let list = stdout(&tcpconform(&["faults"]));
+    assert!(list.lines().any(|line| line.starts_with("time-wait-30-s ") && line.ends_with("TIME-WAIT lasts 30 s")));
 }
 
 #[test]

@@ -107,7 +107,10 @@ fn kernel_trials(
 fn model_trial(case: Case, gate: &Arc<Gate>) -> Trial {
     let gate = Arc::clone(gate);
     let name = case.name();
-    let play = move || outcome(&case, &ModelPlayer::default(), &ModelPlayer::identity(&case), &gate);
+    let play = move || {
+        let player = ModelPlayer::default();
+        outcome(&case, &player, &player.identity(&case), &gate)
+    };
     Trial::ignorable_test(name, play).with_kind("model")
 }
 

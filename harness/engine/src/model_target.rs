@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tcpconform_model::{
-    Call, CallResult, Event, Flags, Neighbours, Profile, RetransmitKind, Segment, Seq, Span, State, Tcb, Voice,
-    emitted, explain, pending, step,
+    Call, CallResult, Event, Flags, Neighbours, Profile, RetransmitKind, Segment, Seq, Span, State, Tcb, Timeout,
+    Voice, emitted, explain, pending, step,
 };
 
 use crate::case::{Case, Endpoint, Host, IpVersion, Operation, OperationCall, RelayRule, Topology};
+use crate::fault::{Bent, Fault};
 use crate::judge::icmp_event;
 use crate::names::{Names, Scope};
 use crate::play::{Seen, Target, TargetError, play};
@@ -37,7 +38,12 @@ const BURST: usize = 1_000;
 
 /// Plays a case on the model.
 pub fn play_on_model(case: &Case) -> Result<Trace, TargetError> {
-    play(case, &mut ModelTarget::new(case), &|_| {})
+    play_on_faulty_model(case, None)
+}
+
+/// The same on a model with a fault, if there is one.
+pub fn play_on_faulty_model(case: &Case, fault: Option<&'static Fault>) -> Result<Trace, TargetError> {
+    play(case, &mut ModelTarget::faulty(case, fault), &|_| {})
 }
 
 /// The model as a [`Target`].
@@ -55,6 +61,8 @@ pub struct ModelTarget {
     /// Packets on their way: when, to whom.
     flying: Vec<(Nanos, Endpoint, Vec<u8>)>,
     seen: std::collections::VecDeque<Seen>,
+    /// That of host A's stacks.
+    fault: Option<&'static Fault>,
 }
 
 #[derive(Debug)]
@@ -63,6 +71,8 @@ struct Stack {
     local: SocketAddr,
     remote: SocketAddr,
     profile: Profile,
+    /// Its mistake, if it makes one.
+    bent: Bent,
     tcb: Tcb,
     iss: Seq,
     /// The initial sequence number of the next connection.
@@ -75,6 +85,11 @@ struct Stack {
 impl ModelTarget {
     /// A model for each endpoint of the case, with the case's sysctls.
     pub fn new(case: &Case) -> ModelTarget {
+        ModelTarget::faulty(case, None)
+    }
+
+    /// The same with a fault in all stacks of host A.
+    pub fn faulty(case: &Case, fault: Option<&'static Fault>) -> ModelTarget {
         let address = |name: Endpoint| {
             let (host, port) = match name.host {
                 Host::A => (1, 20_000),
@@ -100,11 +115,13 @@ impl ModelTarget {
         let profile = Profile::linux(HZ, |name| sysctls.get(name)?.parse().ok()).in_virtual_time();
         let stacks = identities
             .iter()
-            .map(|identity| Stack {
+            .map(|identity| (identity, Bent(fault.filter(|_| identity.name.host == Host::A))))
+            .map(|(identity, bent)| Stack {
                 name: identity.name,
                 local: identity.local,
                 remote: identity.remote,
-                profile: profile.clone(),
+                profile: bent.constants(profile.clone()),
+                bent,
                 tcb: Tcb::closed(),
                 iss: first_iss(identity.name),
                 iss_next: first_iss(identity.name),
@@ -125,6 +142,7 @@ impl ModelTarget {
             crashed,
             flying: Vec::new(),
             seen: Default::default(),
+            fault,
         }
     }
 
@@ -139,9 +157,11 @@ impl ModelTarget {
         let neighbours = self.neighbours(name);
         let stack = self.stack(name);
         stack.tcb.neighbours = neighbours;
+        let event = &stack.bent.takes(&mut stack.tcb, event);
         let Some(transition) = step(&stack.tcb, event, Span::at(now), &stack.profile).into_iter().next() else {
             return Err(TargetError::Failed(format!("the model has no rule for {event:?} in {}", stack.tcb.state)));
         };
+        let transition = stack.bent.becomes(&stack.tcb, event, now, transition);
         stack.tcb = transition.tcb;
         let changes = std::mem::take(&mut stack.tcb.transitions);
         // As on a kernel, where a listener's events cannot be told apart.
@@ -182,8 +202,10 @@ impl ModelTarget {
             let Some(next) = next else {
                 return Err(TargetError::Failed(format!("the model does not explain what it emits: {segment:?}")));
             };
+            let said = stack.bent.says(&stack.tcb, &segment);
             stack.tcb = next.tcb;
-            let packet = stack.packet(&segment);
+            let Some(said) = said else { continue };
+            let packet = stack.bent.writes(stack.packet(&said));
             self.now += ANSWER_NS;
             let what = What::Segment(SegmentSeen { on: name, way: Way::Out, packet: packet.clone() });
             self.seen.push_back(Seen { at, what });
@@ -216,7 +238,10 @@ impl ModelTarget {
             .stacks
             .iter()
             .flat_map(|stack| {
-                pending(&stack.tcb).map(|(timeout, due)| (due.lo + (due.hi - due.lo) / 2, stack.name, timeout))
+                pending(&stack.tcb).map(|(timeout, due)| {
+                    let middle = due.lo + (due.hi - due.lo) / 2;
+                    (stack.bent.fires(&stack.tcb, timeout, middle, &stack.profile), stack.name, timeout)
+                })
             })
             .min_by_key(|(at, _, _)| *at);
         match (packet, timer) {
@@ -240,11 +265,12 @@ impl ModelTarget {
         if self.crashed.contains(&to.host) {
             return Ok(());
         }
+        let bent = self.stack(to).bent;
         let (event, what) = match wire::parse(&packet) {
             Err(WireError::Protocol(_)) => (icmp_event(&packet), What::Icmp(IcmpSeen { on: to, packet })),
             parsed => {
                 let event = match parsed {
-                    Ok(parsed) if parsed.checksum_ok => Event::SegmentArrives(parsed.segment),
+                    Ok(parsed) if bent.trusts(parsed.checksum_ok) => Event::SegmentArrives(parsed.segment),
                     Ok(_) | Err(_) => Event::DamagedSegmentArrives,
                 };
                 (event, What::Segment(SegmentSeen { on: to, way: Way::In, packet }))
@@ -317,7 +343,10 @@ impl Target for ModelTarget {
     fn identity(&self) -> TargetIdentity {
         TargetIdentity {
             kind: TargetKind::Model,
-            release: env!("CARGO_PKG_VERSION").to_string(),
+            release: match self.fault {
+                None => env!("CARGO_PKG_VERSION").to_string(),
+                Some(fault) => format!("{}+{}", env!("CARGO_PKG_VERSION"), fault.name),
+            },
             hz: HZ,
             time: Time::Virtual,
         }
@@ -376,21 +405,28 @@ impl Target for ModelTarget {
         let at = self.now;
         let stack = self.stack(of);
         let t = &stack.tcb;
-        let ms = |timer: tcpconform_model::Timer| (timer.asked.lo.saturating_sub(at) / 1_000_000) as u32;
+        let ms = |timeout: Timeout, timer: tcpconform_model::Timer| {
+            let asked = stack.bent.fires(t, timeout, timer.asked.lo, &stack.profile);
+            (asked.saturating_sub(at) / 1_000_000) as u32
+        };
         let timer = match (t.time_wait, t.retransmit, t.keepalive) {
-            (Some(timer), _, _) => {
-                Some(TimerSample { kind: TimerKind::TimeWait, expires_ms: ms(timer), retransmits: 0 })
-            }
+            (Some(timer), _, _) => Some(TimerSample {
+                kind: TimerKind::TimeWait,
+                expires_ms: ms(Timeout::TimeWait, timer),
+                retransmits: 0,
+            }),
             (None, Some((kind, timer)), _) => {
                 let (kind, count) = match kind {
                     RetransmitKind::WindowProbe => (TimerKind::Probe, t.probes_out),
                     RetransmitKind::Timeout | RetransmitKind::LossProbe => (TimerKind::Retransmit, t.retransmits),
                 };
-                Some(TimerSample { kind, expires_ms: ms(timer), retransmits: count.min(255) as u8 })
+                let expires_ms = ms(Timeout::Retransmit, timer);
+                Some(TimerSample { kind, expires_ms, retransmits: count.min(255) as u8 })
             }
             (None, None, Some(timer)) => {
                 let retransmits = t.probes_out.min(255) as u8;
-                Some(TimerSample { kind: TimerKind::Keepalive, expires_ms: ms(timer), retransmits })
+                let expires_ms = ms(Timeout::Keepalive, timer);
+                Some(TimerSample { kind: TimerKind::Keepalive, expires_ms, retransmits })
             }
             (None, None, None) => None,
         };

@@ -12,7 +12,7 @@ use crate::diagnostic::{Diagnostics, nearness};
 use crate::load::{load_path, merge};
 
 const CLAIM: &str = "claim:";
-const NEAR_MAX: usize = 3;
+pub(crate) const NEAR_MAX: usize = 3;
 
 /// Why nothing can be run.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -49,7 +49,7 @@ pub fn claim(selector: &str) -> Option<&str> {
     selector.strip_prefix(CLAIM)
 }
 
-fn near_text(near: &[String]) -> String {
+pub(crate) fn near_text(near: &[impl std::fmt::Display]) -> String {
     let list: Vec<String> = near.iter().map(|name| format!("`{name}`")).collect();
     if list.is_empty() { String::new() } else { format!("; did you mean {}?", list.join(" or ")) }
 }

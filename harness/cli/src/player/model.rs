@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tcpconform_engine::case::Case;
-use tcpconform_engine::model_target::{ModelTarget, play_on_model};
+use tcpconform_engine::fault::Fault;
+use tcpconform_engine::model_target::{ModelTarget, play_on_faulty_model};
 use tcpconform_engine::play::{Progress, Target, TargetError};
 use tcpconform_engine::run::Player;
 use tcpconform_engine::trace::{TargetIdentity, Trace};
@@ -12,12 +13,18 @@ use tcpconform_engine::trace::{TargetIdentity, Trace};
 #[derive(Debug, Default)]
 pub struct ModelPlayer {
     stopped: AtomicBool,
+    fault: Option<&'static Fault>,
 }
 
 impl ModelPlayer {
+    /// The same with a fault in it.
+    pub fn faulty(fault: Option<&'static Fault>) -> ModelPlayer {
+        ModelPlayer { fault, ..ModelPlayer::default() }
+    }
+
     /// Which model it is that plays this case.
-    pub fn identity(case: &Case) -> TargetIdentity {
-        ModelTarget::new(case).identity()
+    pub fn identity(&self, case: &Case) -> TargetIdentity {
+        ModelTarget::faulty(case, self.fault).identity()
     }
 }
 
@@ -26,7 +33,7 @@ impl Player for ModelPlayer {
         if self.stopped.load(Ordering::Relaxed) {
             return Err(TargetError::Interrupted);
         }
-        play_on_model(case)
+        play_on_faulty_model(case, self.fault)
     }
 
     fn stop(&self) {
