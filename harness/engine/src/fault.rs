@@ -11,7 +11,7 @@ use crate::diagnostic::nearness;
 use crate::select::{NEAR_MAX, near_text};
 use tcpconform_model::{CallResult, Event, Nanos, Profile, RuleRef, Segment, Tcb, Timeout, Transition};
 
-pub use table::FAULTS;
+pub use table::faults;
 
 /// A mistake that a TCP could make.
 #[derive(Debug)]
@@ -62,9 +62,9 @@ pub struct UnknownFault {
 
 /// The fault of this name.
 pub fn fault(name: &str) -> Result<&'static Fault, UnknownFault> {
-    FAULTS.iter().find(|fault| fault.name == name).ok_or_else(|| {
+    faults().find(|fault| fault.name == name).ok_or_else(|| {
         let edits = |fault: &'static Fault| Some((nearness(name, fault.name)?, fault.name));
-        let mut near: Vec<(usize, &'static str)> = FAULTS.iter().filter_map(edits).collect();
+        let mut near: Vec<(usize, &'static str)> = faults().filter_map(edits).collect();
         near.sort();
         let best = near.first().map(|(edits, _)| *edits);
         let near = near.into_iter().filter(|(edits, _)| Some(*edits) == best).map(|(_, name)| name).take(NEAR_MAX);
