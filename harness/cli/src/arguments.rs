@@ -1,11 +1,13 @@
 //! What can be said on the command line.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use tcpconform_engine::fault::{Fault, fault};
+use serde::{Deserialize, Serialize};
+use tcpconform_engine::fault::{Fault, UnknownFault, fault};
 
 const EXIT_CODES: &str = "Exit codes:
   0  all that was played passed
@@ -106,7 +108,7 @@ pub enum Command {
 }
 
 /// Arguments of `run`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct RunArguments {
     /// Cases to run; default: all.
     #[arg(value_name = "SELECTOR")]
@@ -139,12 +141,111 @@ pub struct RunArguments {
     /// Only the Kth of N parts.
     #[arg(long, value_name = "K/N")]
     pub shard: Option<Shard>,
+    /// Go on with the run that wrote to this folder and was killed or interrupted: play what is not finished, with the settings
+    /// of that run
+    #[arg(long, value_name = "DIR", conflicts_with = "out")]
+    pub resume: Option<PathBuf>,
     /// What standard output gets.
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     pub format: OutputFormat,
     /// Show what happened in each case that did not pass, also where they are many.
     #[arg(long)]
     pub ladder: bool,
+}
+
+/// What decides what a run plays; `--resume` goes on with the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunSettings {
+    /// The folder of the case files.
+    pub cases: Option<PathBuf>,
+    selectors: Vec<String>,
+    target: TargetArgument,
+    kernel: Vec<String>,
+    kernel_cmdline: Option<String>,
+    time: TimeArgument,
+    fault: Option<String>,
+    quick: bool,
+    shard: Option<Shard>,
+}
+
+impl RunSettings {
+    /// Those of a command line, with the folder of the case files.
+    pub fn of(arguments: &RunArguments, cases: Option<&Path>) -> RunSettings {
+        RunSettings {
+            cases: cases.map(Path::to_owned),
+            selectors: arguments.selectors.clone(),
+            target: arguments.target,
+            kernel: arguments.kernel.clone(),
+            kernel_cmdline: arguments.kernel_cmdline.clone(),
+            time: arguments.time,
+            fault: arguments.fault.map(|fault| fault.name.to_owned()),
+            quick: arguments.quick,
+            shard: arguments.shard,
+        }
+    }
+
+    /// Whether nothing was asked for.
+    pub fn are_default(&self) -> bool {
+        let all = RunSettings {
+            cases: None,
+            selectors: Vec::new(),
+            target: TargetArgument::Kernel,
+            kernel: Vec::new(),
+            kernel_cmdline: None,
+            time: TimeArgument::Virtual,
+            fault: None,
+            quick: false,
+            shard: None,
+        };
+        *self == all
+    }
+
+    /// The command line that asks for them, and for what `arguments` says beside.
+    pub fn put_into(&self, arguments: &RunArguments) -> Result<RunArguments, UnknownFault> {
+        Ok(RunArguments {
+            selectors: self.selectors.clone(),
+            target: self.target,
+            kernel: self.kernel.clone(),
+            kernel_cmdline: self.kernel_cmdline.clone(),
+            time: self.time,
+            fault: self.fault.as_deref().map(fault).transpose()?,
+            quick: self.quick,
+            shard: self.shard,
+            ..arguments.clone()
+        })
+    }
+}
+
+/// As in `--quick --shard 1/2 time-wait/*`.
+impl fmt::Display for RunSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = Vec::new();
+        let mut option = |name: &str, value: String| words.extend([format!("--{name}"), value]);
+        if let Some(folder) = &self.cases {
+            option("cases", folder.display().to_string());
+        }
+        if self.target == TargetArgument::Model {
+            option("target", "model".to_owned());
+        }
+        self.kernel.iter().for_each(|kernel| option("kernel", kernel.clone()));
+        if let Some(command_line) = &self.kernel_cmdline {
+            option("kernel-cmdline", command_line.clone());
+        }
+        if self.time == TimeArgument::Real {
+            option("time", "real".to_owned());
+        }
+        if let Some(fault) = &self.fault {
+            option("fault", fault.clone());
+        }
+        if let Some(Shard { part, parts }) = self.shard {
+            option("shard", format!("{part}/{parts}"));
+        }
+        if self.quick {
+            words.push("--quick".to_owned());
+        }
+        words.extend(self.selectors.iter().cloned());
+        f.write_str(if words.is_empty() { "everything".to_owned() } else { words.join(" ") }.as_str())
+    }
 }
 
 /// What standard output gets of a run.
@@ -233,7 +334,8 @@ pub enum CompareFormat {
 }
 
 /// Whose TCP is played.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum TargetArgument {
     /// The running kernel
     Kernel,
@@ -242,7 +344,8 @@ pub enum TargetArgument {
 }
 
 /// The clock of a machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum TimeArgument {
     /// It jumps over waiting, and runs alike every time
     Virtual,
@@ -251,7 +354,7 @@ pub enum TimeArgument {
 }
 
 /// One of several equal parts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shard {
     /// Which, counted from 1.
     pub part: usize,

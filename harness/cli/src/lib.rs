@@ -17,6 +17,7 @@ mod html;
 pub mod in_flight;
 #[cfg(target_os = "linux")]
 mod inside;
+mod journal;
 mod judge;
 mod list;
 #[cfg(target_os = "linux")]

@@ -16,17 +16,19 @@ use tcpconform_engine::run::{Finished, Halt, Planned, RunEvent, Tally, Unplayed,
 use tcpconform_engine::trace::{Header, TargetIdentity, TargetKind, Time, Trace};
 use tcpconform_machines::machine::last_lines;
 use tcpconform_machines::{EMULATOR, Kernel, Machine, MachineError, Message, Pace, Plan, Setup};
+use tcpconform_reports::JSON;
 use tcpconform_reports::printable::printable;
-use tcpconform_reports::report::Totals;
+use tcpconform_reports::report::{Target, Totals};
 use tokio::sync::{mpsc, watch};
 
-use crate::arguments::{RunArguments, TimeArgument};
-use crate::catalogue;
+use crate::arguments::{RunArguments, RunSettings, TimeArgument};
 use crate::exit::{Exit, Refusal};
+use crate::journal::JOURNAL;
 use crate::progress_line::ProgressLine;
 use crate::recording::Recording;
 use crate::reporting::Reporting;
 use crate::run::{default_out, drive, runtime};
+use crate::{catalogue, stored};
 
 /// A guest that tells nothing for so long hangs. While it computes it tells something every second.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -48,12 +50,11 @@ pub fn play(
     cases: Vec<Planned>,
     kernels: Vec<Kernel>,
     arguments: &RunArguments,
+    settings: &RunSettings,
     ledger: &Ledger,
 ) -> Result<Exit, Refusal> {
-    let source = |case: &Case| catalogue::source(case.steps.first()?.place.rsplitn(3, ':').nth(2)?);
-    let plan = Plan::of(&cases, arguments.jobs, source).map_err(|what| Refusal::could_not_run(what, None))?;
     let several = kernels.len() > 1;
-    let folder = |kernel: &Kernel| match &arguments.out {
+    let folder = |kernel: &Kernel| match arguments.out.as_ref().or(arguments.resume.as_ref()) {
         Some(folder) if several => folder.join(&kernel.release),
         Some(folder) => folder.clone(),
         None => default_out(&kernel.release),
@@ -62,11 +63,33 @@ pub fn play(
         reporting if several => reporting.of(&kernel.release),
         reporting => reporting,
     };
-    let begin = |kernel: &Kernel| Recording::begin(&folder(kernel), cases.len(), reporting(kernel));
-    let mut recordings = kernels.iter().map(begin).collect::<Result<Vec<_>, _>>()?;
+    let source = |case: &Case| catalogue::source(case.steps.first()?.place.rsplitn(3, ':').nth(2)?);
+    let time = match arguments.time {
+        TimeArgument::Virtual => Time::Virtual,
+        TimeArgument::Real => Time::Real,
+    };
+    let (mut totals, mut not_run, mut trouble) = (Totals::default(), 0, None);
+    let (mut recordings, mut to_play) = (Vec::new(), Vec::new());
+    for kernel in kernels {
+        let folder = folder(&kernel);
+        if arguments.resume.is_some() && !folder.join(JOURNAL).exists() && folder.join(JSON).exists() {
+            let whole = stored::report(&folder)?;
+            whole.cases.iter().for_each(|case| totals.add(case.verdict));
+            continue;
+        }
+        let target = Target { kind: TargetKind::Kernel, release: kernel.release.clone(), time, hz: 0 };
+        let (settings, reporting) = (settings.clone(), reporting(&kernel));
+        let (recording, cases) = match arguments.resume {
+            Some(_) => Recording::resume(&folder, cases.clone(), target, settings, reporting)?,
+            None => (Recording::begin(&folder, &cases, target, settings, reporting)?, cases.clone()),
+        };
+        let plan = Plan::of(&cases, arguments.jobs, source).map_err(|what| Refusal::could_not_run(what, None))?;
+        recordings.push(recording);
+        to_play.push((kernel, plan, Arc::new(cases)));
+    }
+    let Some((first, ..)) = to_play.first() else { return Ok(Exit::of(&totals, 0)) };
     let consoles: Vec<PathBuf> = recordings.iter().map(Recording::console).collect();
-    let line = ProgressLine::of(kernels.iter().map(|kernel| kernel.release.clone()).collect());
-    let cases = Arc::new(cases);
+    let line = ProgressLine::of(to_play.iter().map(|(kernel, ..)| kernel.release.clone()).collect());
     let mut setup = Setup {
         pace: Pace::Virtual,
         command_line: arguments.kernel_cmdline.clone().unwrap_or_default(),
@@ -75,20 +98,19 @@ pub fn play(
         emulator: EMULATOR.into(),
     };
     if arguments.time == TimeArgument::Real {
-        setup.pace = real_pace(&kernels[0], &setup);
+        setup.pace = real_pace(first, &setup);
         setup.patience += cases.iter().filter_map(|planned| planned.lasts).max().unwrap_or_default();
     }
-    let inside = |(kernel, console): (Kernel, &PathBuf)| Inside {
-        cases: Arc::clone(&cases),
-        plan: plan.clone(),
+    let machines = to_play.into_iter().zip(&consoles).map(|((kernel, plan, cases), console)| Inside {
+        cases,
+        plan,
         kernel,
         setup: Setup { console: console.clone(), ..setup.clone() },
-    };
-    let machines: Vec<Inside> = kernels.into_iter().zip(&consoles).map(inside).collect();
+    });
+    let machines: Vec<Inside> = machines.collect();
     // A machine has one processor.
     let runtime = runtime(std::thread::available_parallelism().map_or(1, usize::from))?;
     let ended = runtime.block_on(drive(&mut recordings, line, |halt, note| run(machines, halt, note)))?;
-    let (mut totals, mut not_run, mut trouble) = (Totals::default(), 0, None);
     for ((ended, recording), console) in ended.into_iter().zip(recordings).zip(&consoles) {
         not_run += ended.tally.not_run;
         if let Some(identity) = &ended.identity {

@@ -78,6 +78,11 @@ impl OutFolder {
         OutFolder { path: path.to_owned() }
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The file that keeps a machine's console.
     pub fn console(&self) -> PathBuf {
         self.path.join("console.txt")
@@ -121,19 +126,23 @@ impl OutFolder {
     }
 }
 
-/// Writes a file, and the folders above it where they are missing; an error names it.
+/// Writes a file in one piece, and the folders above it where they are missing; an error names it.
 fn create(path: &Path, write: impl Fn(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
-    let open = || match File::create(path) {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = Path::new(&partial);
+    let open = || match File::create(partial) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             path.parent().map_or(Ok(()), fs::create_dir_all)?;
-            File::create(path)
+            File::create(partial)
         }
         opened => opened,
     };
     let write = || {
         let mut file = BufWriter::new(open()?);
         write(&mut file)?;
-        file.into_inner()?.flush()
+        file.into_inner()?.flush()?;
+        fs::rename(partial, path)
     };
     write().map_err(|error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }

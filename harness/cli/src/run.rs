@@ -1,6 +1,7 @@
 //! `tcpconform run`: plays and judges cases, and writes down what came of it.
 
 use std::cell::RefCell;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -12,25 +13,71 @@ use tcpconform_engine::judge::judge;
 use tcpconform_engine::ledger::Ledger;
 use tcpconform_engine::run::{Halt, Pace, Planned, Player, RunEvent, judged, run as run_cases};
 use tcpconform_engine::trace::TargetIdentity;
+use tcpconform_reports::JSON;
+use tcpconform_reports::report::Target;
 use tokio::sync::watch;
 
-use crate::arguments::{RunArguments, TargetArgument};
+use crate::arguments::{RunArguments, RunSettings, TargetArgument};
 use crate::exit::{Exit, Refusal};
 use crate::halt::Signals;
+use crate::journal::{self, Stored};
 use crate::player::{KernelPlayer, ModelPlayer};
 use crate::progress_line::{ProgressLine, REDRAW};
 use crate::recording::Recording;
 use crate::rehearsal::rehearse;
 use crate::reporting::Reporting;
-use crate::{catalogue, in_flight, machines};
+use crate::{catalogue, in_flight, machines, stored};
 
 /// Stack of the thread that plays a case.
 const STACK: usize = 512 << 10;
 /// What `--quick` leaves out takes longer than this.
 const QUICK: Duration = Duration::from_secs(5);
 
-/// Plays the selected cases on the target, reports, and says what the exit code is.
+/// Plays the selected cases on the target, or what is left of a run, reports, and says what the exit code is.
 pub fn run(arguments: &RunArguments, folder: Option<&Path>) -> Result<Exit, Refusal> {
+    let asked = RunSettings::of(arguments, folder);
+    let Some(path) = &arguments.resume else { return start(arguments, asked) };
+    let Some(begun) = begun(path)? else { return show_whole(arguments, path) };
+    if !asked.are_default() && asked != begun {
+        return Err(Refusal {
+            help: Some("--resume takes its settings from the run that it goes on with: leave them out".to_owned()),
+            ..Refusal::usage(format!("the run in {} is of {begun}, and this asks for {asked}", path.display()))
+        });
+    }
+    let arguments = begun.put_into(arguments).map_err(|error| Refusal::usage(error.to_string()))?;
+    start(&arguments, begun)
+}
+
+/// The settings of the unfinished run in a folder, or in the folders of its kernels.
+fn begun(path: &Path) -> Result<Option<RunSettings>, Refusal> {
+    let mut folders = vec![path.to_owned()];
+    if let Ok(entries) = fs::read_dir(path) {
+        folders.extend(entries.flatten().map(|entry| entry.path()));
+    }
+    for folder in folders {
+        if let Some(stored) = Stored::read(&folder)? {
+            return Ok(Some(stored.begun.settings));
+        }
+    }
+    Ok(None)
+}
+
+/// Shows what came of a run of which nothing is left to play.
+fn show_whole(arguments: &RunArguments, path: &Path) -> Result<Exit, Refusal> {
+    let file = path.join(JSON);
+    if !file.exists() {
+        return Err(journal::nothing(path));
+    }
+    let report = stored::report(&file)?;
+    let mut reporting = Reporting::new(arguments.format, arguments.ladder);
+    reporting.show(&report)?;
+    reporting.end(&report, Some(&file))?;
+    Ok(Exit::of(&report.totals, report.not_run))
+}
+
+fn start(arguments: &RunArguments, settings: RunSettings) -> Result<Exit, Refusal> {
+    let folder = settings.cases.clone();
+    let folder = folder.as_deref();
     if arguments.fault.is_some() && arguments.target == TargetArgument::Kernel {
         let help = Some("tcpconform run --target model --fault NAME".to_owned());
         return Err(Refusal { help, ..Refusal::usage("--fault is for the model: a kernel brings its own") });
@@ -55,19 +102,19 @@ pub fn run(arguments: &RunArguments, folder: Option<&Path>) -> Result<Exit, Refu
         return Err(Refusal { exit: Exit::NothingSelected, what, help: None });
     }
     if !others.is_empty() {
-        return machines::play(planned, others, arguments, &ledger);
+        return machines::play(planned, others, arguments, &settings, &ledger);
     }
     match kernel {
         Some(player) => {
             let identity = player.identity().clone();
             let default = identity.release.clone();
-            play(planned, player, identity, arguments, &default, &ledger)
+            play(planned, player, identity, arguments, settings, &default, &ledger)
         }
         None => {
             let player = ModelPlayer::faulty(arguments.fault);
             let identity = player.identity(&planned[0].case);
             let default = format!("model-{}", identity.release);
-            play(planned, player, identity, arguments, &default, &ledger)
+            play(planned, player, identity, arguments, settings, &default, &ledger)
         }
     }
 }
@@ -82,13 +129,22 @@ fn play<P: Player>(
     player: P,
     identity: TargetIdentity,
     arguments: &RunArguments,
+    settings: RunSettings,
     default: &str,
     ledger: &Ledger,
 ) -> Result<Exit, Refusal> {
-    let path = arguments.out.clone().unwrap_or_else(|| default_out(default));
-    let mut recording = [Recording::begin(&path, cases.len(), Reporting::new(arguments.format, arguments.ladder))?];
+    let reporting = Reporting::new(arguments.format, arguments.ladder);
+    let target = Target::of(&identity);
+    let (recording, cases) = match &arguments.resume {
+        Some(path) => Recording::resume(path, cases, target, settings, reporting)?,
+        None => {
+            let path = arguments.out.clone().unwrap_or_else(|| default_out(default));
+            (Recording::begin(&path, &cases, target, settings, reporting)?, cases)
+        }
+    };
+    let mut recording = [recording];
     let asked = arguments.jobs.map_or(usize::MAX, |jobs| jobs as usize);
-    let jobs = asked.min(in_flight::most()).min(cases.len());
+    let jobs = asked.min(in_flight::most()).min(cases.len()).max(1);
     let pace = Pace { jobs, active: in_flight::most_active() };
     let finish = |case: &Case, played| judged(&judge, case, played);
     let runtime = runtime(jobs)?;

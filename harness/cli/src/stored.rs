@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 use tcpconform_engine::trace::Trace;
 use tcpconform_engine::trace_file;
 use tcpconform_reports::baseline::{self, Baseline};
-use tcpconform_reports::{JSON, Report};
+use tcpconform_reports::json::Json;
+use tcpconform_reports::{JSON, Report, Reporter};
 
+use crate::catalogue;
 use crate::exit::Refusal;
+use crate::journal::Stored;
 use crate::run::default_out;
 
 /// The running kernel's release, as in uname(2).
@@ -54,7 +57,17 @@ pub fn run(word: &Path) -> Result<Baseline, Refusal> {
     Baseline::read(&bytes).map_err(|error| Refusal::usage(format!("{}: {error}", file.display())))
 }
 
+/// The bytes of a report or a baseline; of a run that was killed, the report of what it had finished.
 fn contents(path: &Path) -> Result<(PathBuf, Vec<u8>), Refusal> {
+    if !path.join(JSON).exists()
+        && let Some(stored) = Stored::read(path)?
+    {
+        let ledger = catalogue::ledger(stored.begun.settings.cases.as_deref())?;
+        let mut bytes = Vec::new();
+        let written = Json.write(&stored.report(&ledger), &mut bytes);
+        written.map_err(|error| Refusal::could_not_run(format!("{}: {error}", path.display()), None))?;
+        return Ok((path.to_owned(), bytes));
+    }
     let file = if path.is_dir() { path.join(JSON) } else { path.to_owned() };
     let read = fs::metadata(&file).and_then(|metadata| {
         if metadata.len() > baseline::SIZE_MAX {

@@ -3,7 +3,7 @@
 use tcpconform_engine::ledger::Ledger;
 use tcpconform_engine::run::Planned;
 
-use crate::arguments::RunArguments;
+use crate::arguments::{RunArguments, RunSettings};
 use crate::exit::{Exit, Refusal};
 
 /// A kernel of which there is none.
@@ -19,7 +19,13 @@ pub fn find(kernels: &[String]) -> Result<Vec<Kernel>, Refusal> {
 }
 
 /// Never called: there is no kernel to play on.
-pub fn play(_: Vec<Planned>, kernels: Vec<Kernel>, _: &RunArguments, _: &Ledger) -> Result<Exit, Refusal> {
+pub fn play(
+    _: Vec<Planned>,
+    kernels: Vec<Kernel>,
+    _: &RunArguments,
+    _: &RunSettings,
+    _: &Ledger,
+) -> Result<Exit, Refusal> {
     kernels.into_iter().for_each(|kernel| match kernel {});
     Ok(Exit::NothingSelected)
 }
