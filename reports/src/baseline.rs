@@ -15,6 +15,7 @@ use tcpconform_engine::fingerprint::Shown;
 use tcpconform_engine::judgement::Verdict;
 use thiserror::Error;
 
+use crate::json::mistake;
 use crate::report::{Report, SCHEMA, Target};
 
 /// The most bytes that a baseline or a report may unpack to.
@@ -82,7 +83,7 @@ pub enum BaselineError {
     #[error("cannot be unpacked: {0}; is the file cut off?")]
     Packed(io::Error),
     /// Not JSON of this kind.
-    #[error("neither a report.json nor a baseline: {0}")]
+    #[error("neither a report.json nor a baseline: {}", mistake(.0))]
     Json(serde_json::Error),
     /// Of a newer program.
     #[error("format {0} is newer than {SCHEMA}, the newest that this tcpconform reads: use a newer tcpconform")]

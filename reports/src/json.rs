@@ -25,7 +25,7 @@ impl Reporter for Json {
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// It is no `report.json`, with the place and what is wrong.
-    #[error("not a report.json: {0}")]
+    #[error("not a report.json: {}", mistake(.0))]
     Malformed(#[from] serde_json::Error),
     /// It was written by a newer program.
     #[error(
@@ -35,6 +35,15 @@ pub enum ReadError {
     /// There never was such a version.
     #[error("there is no report.json schema {0}")]
     Unknown(u32),
+}
+
+/// What is wrong with a text that is no JSON, or not the expected one.
+pub(crate) fn mistake(error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        format!("it ends too early, at line {} column {}: the file was cut off", error.line(), error.column())
+    } else {
+        error.to_string()
+    }
 }
 
 /// Reads a `report.json`.

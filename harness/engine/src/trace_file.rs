@@ -77,8 +77,13 @@ fn read_header(lines: &Lines) -> Result<Header, TraceFileError> {
         trace: u32,
     }
 
-    let version: Version = serde_json::from_slice(&lines.text)
-        .map_err(|_| lines.wrong("not the header of a trace, which begins with {\"trace\":"))?;
+    let version: Version = serde_json::from_slice(&lines.text).map_err(|_| {
+        lines.wrong(if lines.text.starts_with(b"{\"trace\":") {
+            "cut off in the middle of the header of a trace"
+        } else {
+            "not the header of a trace, which begins with {\"trace\":"
+        })
+    })?;
     match version.trace {
         VERSION_MIN..=VERSION => lines.parse("the header of a trace"),
         newer if newer > VERSION => Err(lines.wrong(format!(
@@ -281,6 +286,7 @@ mod tests {
     #[test]
     fn a_cut_off_file_is_refused() {
         let text = written();
+        assert_eq!(refusal(&text[..99]), "line 1: cut off in the middle of the header of a trace");
         assert_eq!(refusal(&text[..text.len() - 9]), "line 3: cut off in the middle of a record");
         let two_lines = text.lines().take(2).map(|line| format!("{line}\n")).collect::<String>();
         assert_eq!(refusal(&two_lines), "line 2: the file ends here without an `end` record: it was cut off");
