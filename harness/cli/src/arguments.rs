@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use serde::{Deserialize, Serialize};
+use tcpconform_engine::explore::STEPS_MAX;
 use tcpconform_engine::fault::{Fault, UnknownFault, fault};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -40,6 +41,9 @@ pub enum Command {
     /// List cases.
     #[command(after_help = SELECTORS)]
     List(ListArguments),
+    /// Play random walks: sequences of calls, segments, losses and waits that nobody thought of, judged by the model; what disagrees is
+    /// shrunk and written as a case.
+    Explore(ExploreArguments),
     /// List the faults that `run --target model --fault` can give the model.
     Faults,
     /// Show a case: its purpose, its steps, and the exchange that the model expects; or a stored trace: the same with what
@@ -246,6 +250,35 @@ impl fmt::Display for RunSettings {
         words.extend(self.selectors.iter().cloned());
         f.write_str(if words.is_empty() { "everything".to_owned() } else { words.join(" ") }.as_str())
     }
+}
+
+/// Arguments of `explore`.
+#[derive(Args, Debug)]
+pub struct ExploreArguments {
+    /// What the walks are derived from: the same seed gives the same walks.
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// How many walks.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub walks: u64,
+    /// Only the walk of this number, counted from 1.
+    #[arg(long, value_name = "K", conflicts_with = "walks")]
+    pub walk: Option<u64>,
+    /// Steps of a walk at most, its opening not counted
+    #[arg(long, value_name = "N", default_value_t = STEPS_MAX, value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub steps_max: u32,
+    /// Whose TCP is played.
+    #[arg(long, value_enum, default_value_t = TargetArgument::Kernel)]
+    pub target: TargetArgument,
+    /// Give the model a mistake: the judge is to find it.
+    #[arg(long, value_name = "NAME", value_parser = fault)]
+    pub fault: Option<&'static Fault>,
+    /// Walks in flight [default: all, as far as file descriptors allow]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub jobs: Option<u32>,
+    /// Where walks that disagree are written, each as a case with its trace beside it
+    #[arg(long, value_name = "DIR", default_value = "target/tcpconform/explore")]
+    pub out: PathBuf,
 }
 
 /// What standard output gets of a run.

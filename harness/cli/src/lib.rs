@@ -11,6 +11,7 @@ mod compare;
 mod coverage;
 mod doctor;
 pub mod exit;
+mod explore;
 mod faults;
 mod halt;
 mod html;
@@ -57,6 +58,7 @@ pub fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Run(run) => run::run(&run, cases),
         Command::List(list) => list::list(&list, cases),
+        Command::Explore(explore) => explore::explore(&explore),
         Command::Faults => faults::faults(),
         Command::Show { what } => show::show(&what, cases),
         Command::Check { paths } => check::check(&paths, cases),

@@ -110,7 +110,8 @@ pub fn play(
     let machines: Vec<Inside> = machines.collect();
     // A machine has one processor.
     let runtime = runtime(std::thread::available_parallelism().map_or(1, usize::from))?;
-    let ended = runtime.block_on(drive(&mut recordings, line, |halt, note| run(machines, halt, note)))?;
+    let note = |which: usize, event, line: &ProgressLine| recordings[which].note(event, line);
+    let ended = runtime.block_on(drive(note, line, |halt, note| run(machines, halt, note)))?;
     for ((ended, recording), console) in ended.into_iter().zip(recordings).zip(&consoles) {
         not_run += ended.tally.not_run;
         if let Some(identity) = &ended.identity {

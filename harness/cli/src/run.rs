@@ -148,7 +148,8 @@ fn play<P: Player>(
     let pace = Pace { jobs, active: in_flight::most_active() };
     let finish = |case: &Case, played| judged(&judge, case, played);
     let runtime = runtime(jobs)?;
-    let tally = runtime.block_on(drive(&mut recording, ProgressLine::new(), |halt, mut note| {
+    let note = |which: usize, event, line: &ProgressLine| recording[which].note(event, line);
+    let tally = runtime.block_on(drive(note, ProgressLine::new(), |halt, mut note| {
         run_cases(cases, Arc::new(player), finish, pace, halt, move |event| note(0, event))
     }))?;
     // A play that did not stop in time is left behind; it ends with the process.
@@ -171,9 +172,9 @@ pub fn runtime(jobs: usize) -> Result<tokio::runtime::Runtime, Refusal> {
 /// Takes an event of one of several runs.
 pub type Notes<'a> = Box<dyn FnMut(usize, RunEvent) + 'a>;
 
-/// Does one run or several while keeping the progress line fresh and an ear on the signals.
+/// Does one run or several, takes their events down, and keeps the progress line fresh and an ear on the signals.
 pub async fn drive<'a, R: Future>(
-    recordings: &'a mut [Recording],
+    mut taken_down: impl FnMut(usize, RunEvent, &ProgressLine) + 'a,
     line: ProgressLine,
     run: impl FnOnce(watch::Receiver<Halt>, Notes<'a>) -> R,
 ) -> Result<R::Output, Refusal> {
@@ -184,7 +185,7 @@ pub async fn drive<'a, R: Future>(
     let its_line = Rc::clone(&line);
     let note = move |which: usize, event: RunEvent| {
         its_line.borrow_mut().note(which, &event);
-        recordings[which].note(event, &its_line.borrow());
+        taken_down(which, event, &its_line.borrow());
     };
     let run = run(halt, Box::new(note));
     tokio::pin!(run);

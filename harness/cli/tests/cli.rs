@@ -52,6 +52,9 @@ fn wrong_usage_is_2_and_says_what_is_right() {
         (&["run", "--target", "model", "tiem-wait/no-such"], "no case is named `tiem-wait/no-such`"),
         (&["run", "--target", "model", "["], "is not a glob"),
         (&["run", "--fault", "rto-not-doubled"], "--fault is for the model"),
+        (&["explore", "--fault", "rto-not-doubled"], "--fault is for the model"),
+        (&["explore", "--walks", "0"], "0 is not in 1"),
+        (&["explore", "--walk", "3", "--walks", "5"], "cannot be used with"),
         (&["run", "--target", "model", "--fault", "rto-not-dubled"], "did you mean `rto-not-doubled`?"),
     ] {
         let output = tcpconform(arguments);
@@ -348,4 +351,45 @@ fn wait_until(mut done: impl FnMut() -> bool) {
         assert!(started.elapsed() < Duration::from_secs(20), "the run does not begin");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+#[test]
+fn walks_that_agree_leave_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let arguments = ["explore", "--target", "model", "--walks", "100", "--out", out.to_str().unwrap()];
+    let output = tcpconform(&arguments);
+    assert_eq!(code(&output), 0, "{}", stdout(&output));
+    assert!(stdout(&output).contains("100 walks of seed 1 on the model in "), "{}", stdout(&output));
+    assert!(stdout(&output).contains("rules exercised: "), "{}", stdout(&output));
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_walk_that_disagrees_is_a_case_that_fails_by_itself() {
+    const FAULT: [&str; 4] = ["--target", "model", "--fault", "close-wait-silent"];
+    let folder = tempfile::tempdir().unwrap();
+    let explored = |more: &[&str]| {
+        let out = ["--out", folder.path().to_str().unwrap()];
+        tcpconform(&[&["explore"], &FAULT[..], &out, more].concat())
+    };
+    let output = explored(&["--walks", "100"]);
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
+    let mut names: Vec<String> =
+        fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let [trace, case] = &names[..2] else { panic!("{names:?}") };
+    assert_eq!(trace.strip_suffix(".jsonl"), case.strip_suffix(".yaml"));
+    assert!(stdout(&output).contains(case), "{}", stdout(&output));
+    let (case, trace) = (folder.path().join(case), folder.path().join(trace));
+    let output = tcpconform(
+        &[&["run", case.to_str().unwrap()], &FAULT[..], &["--out", folder.path().to_str().unwrap()]].concat(),
+    );
+    assert_eq!(code(&output), 1, "{}", stdout(&output));
+    assert_eq!(code(&tcpconform(&["judge", trace.to_str().unwrap()])), 1);
+    assert_eq!(code(&tcpconform(&["check", case.to_str().unwrap()])), 0);
+    let number = case.file_stem().unwrap().to_str().unwrap().strip_prefix("walk-1-").unwrap().to_owned();
+    let output = explored(&["--walk", &number]);
+    assert_eq!(code(&output), 1, "{}", stdout(&output));
+    assert!(stdout(&output).contains("1 walk of seed 1"), "{}", stdout(&output));
 }

@@ -7,6 +7,7 @@ pub mod behaviour;
 pub mod case;
 pub mod claims;
 pub mod diagnostic;
+pub mod explore;
 pub mod fault;
 pub mod fingerprint;
 pub mod judge;

@@ -31,7 +31,9 @@ use context::Complaints;
 
 pub use catalogue::{case_id, catalogue, catalogue_embedded, load_path, merge};
 pub use ledger::{LEDGER, ledger};
+pub(crate) use resolve::{MTU_DEFAULT, peer_default};
 pub use schema::schema;
+pub(crate) use steps::WITHIN_DEFAULT;
 
 /// A larger file is refused before it is looked at.
 pub const FILE_MAX: u64 = 1 << 20;

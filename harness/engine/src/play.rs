@@ -13,8 +13,8 @@ use crate::case::{Case, Endpoint, Host, Open, Operation, OperationCall, RelayRul
 use crate::notation::{Numbers, Pattern};
 use crate::peer::Peer;
 use crate::trace::{
-    CallReturn, EndpointIdentity, Header, Nanos, Ports, Record, Sample, Source, TargetIdentity, Trace, Waited, Way,
-    What,
+    CallReturn, EndpointIdentity, Header, Nanos, Ports, Record, Sample, Source, TargetIdentity, Trace, Trouble, Waited,
+    Way, What,
 };
 use crate::view::View;
 use crate::wire;
@@ -103,6 +103,7 @@ pub fn play(case: &Case, target: &mut impl Target, progress: &dyn Fn(Progress)) 
         addresses: endpoints,
         records: Vec::new(),
         listening: BTreeSet::new(),
+        unreturned: Vec::new(),
         observed: 0,
         step: 0,
         case,
@@ -129,6 +130,8 @@ const SAMPLE_EVERY_MAX: Nanos = 250_000_000;
 const SAMPLE_EVERY_MIN: Nanos = 2_000_000;
 /// How long an accept is tried again while the kernel still works on the handshake.
 const RETRY_EVERY: Nanos = 1_000_000;
+/// How long a call in the background may go on after the last step: what a call did is judged only once it has returned.
+const RETURNING: Nanos = 5_000_000_000;
 /// Waits shorter than this are not worth a progress event.
 const WORTH_TELLING: Nanos = 200_000_000;
 
@@ -143,6 +146,8 @@ struct Playing<'a, T: Target> {
     records: Vec<(u64, Record)>,
     /// Hosts that have called `listen`: the listener serves all their connections.
     listening: BTreeSet<Host>,
+    /// Calls in the background that have not returned.
+    unreturned: Vec<(Endpoint, Operation)>,
     observed: u64,
     step: u32,
 }
@@ -357,6 +362,9 @@ impl<T: Target> Playing<'_, T> {
             self.listening.remove(&on.host);
         }
         let seen = self.target.call(on, op, background)?;
+        if background && seen.is_none() {
+            self.unreturned.push((on, op.clone()));
+        }
         let result = match &seen {
             Some(Seen { what: What::Call(call), .. }) => Some(call.result),
             Some(_) | None => None,
@@ -497,6 +505,11 @@ impl<T: Target> Playing<'_, T> {
     }
 
     fn push(&mut self, seen: Seen) {
+        if let What::Call(call) = &seen.what
+            && let Some(i) = self.unreturned.iter().position(|(on, op)| *on == call.on && *op == call.op)
+        {
+            self.unreturned.remove(i);
+        }
         if let What::Segment(segment) = &seen.what
             && let Ok(packet) = wire::parse(&segment.packet)
         {
@@ -530,6 +543,12 @@ impl<T: Target> Playing<'_, T> {
     /// The last samples, and the record that ends the trace.
     fn finish(&mut self) -> Result<(), TargetError> {
         self.drain()?;
+        let until = self.target.now() + RETURNING;
+        self.wait(until, |playing| Ok(playing.unreturned.is_empty()))?;
+        if let Some((on, op)) = self.unreturned.pop() {
+            let at = self.target.now();
+            self.push(Seen { at, what: What::Trouble(Trouble { text: format!("{op} of {on} has not returned") }) });
+        }
         self.sample_all()?;
         // What arrived while the samples were taken explains them.
         self.drain()?;

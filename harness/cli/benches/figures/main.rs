@@ -1,10 +1,11 @@
-//! Prints the figures that the project promises: `cargo bench -p tcpconform [-- setup catalogue latency judging formats answers loaded]`.
+//! Prints the figures that the project promises: `cargo bench -p tcpconform [-- setup catalogue latency judging formats answers walks loaded]`.
 //!
 //! Not a timed test: nothing fails here, people read it. Without names it does all but `loaded`, which takes three whole
 //! runs. Needs what `tcpconform run` needs.
 
 mod answers;
 mod measured;
+mod walks;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -44,13 +45,14 @@ struct Figure {
     by_default: bool,
 }
 
-const FIGURES: [Figure; 7] = [
+const FIGURES: [Figure; 8] = [
     Figure { name: "setup", print: setup, by_default: true },
     Figure { name: "latency", print: latency, by_default: true },
     Figure { name: "catalogue", print: catalogue_run, by_default: true },
     Figure { name: "judging", print: judging, by_default: true },
     Figure { name: "formats", print: answers::formats, by_default: true },
     Figure { name: "answers", print: answers::answers, by_default: true },
+    Figure { name: "walks", print: walks::walks, by_default: true },
     Figure { name: "loaded", print: loaded, by_default: false },
 ];
 

@@ -26,7 +26,7 @@ const PREDICTED_MAX: usize = 500;
 const MTU_MIN: u64 = 576;
 /// RFC 8200 section 5.
 const MTU_MIN_IPV6: u64 = 1280;
-const MTU_DEFAULT: u32 = 1500;
+pub(crate) const MTU_DEFAULT: u32 = 1500;
 /// What an IP and a TCP header take, IPv4 and IPv6.
 const HEADERS_IPV4: u32 = 40;
 const HEADERS_IPV6: u32 = 60;
@@ -196,17 +196,26 @@ fn mtu(raw: &RawCase, tree: &Node, context: &Context<'_, '_>, axes: &[Axis]) -> 
         .map_or(MTU_DEFAULT, |n| n as u32)
 }
 
-fn peer(raw: &RawCase, tree: &Node, context: &Context<'_, '_>, case: &Case) -> PeerOptions {
-    let headers = match case.ip {
+/// What the crafted peer offers unless the file says otherwise.
+pub(crate) fn peer_default(mtu: u32, ip: IpVersion) -> PeerOptions {
+    let headers = match ip {
         IpVersion::Ipv4 => HEADERS_IPV4,
         IpVersion::Ipv6 => HEADERS_IPV6,
     };
-    let mut peer = PeerOptions {
-        mss: Some((case.mtu - headers) as u16),
+    PeerOptions {
+        mss: Some((mtu - headers) as u16),
         wscale: Some(WSCALE_DEFAULT),
+        sack: true,
+        timestamps: true,
+        wnd: WINDOW_DEFAULT,
+    }
+}
+
+fn peer(raw: &RawCase, tree: &Node, context: &Context<'_, '_>, case: &Case) -> PeerOptions {
+    let mut peer = PeerOptions {
         sack: chosen(context.choices, "sack"),
         timestamps: chosen(context.choices, "ts"),
-        wnd: WINDOW_DEFAULT,
+        ..peer_default(case.mtu, case.ip)
     };
     let Some(raw) = &raw.peer else { return peer };
     let node = tree.get("peer");

@@ -18,7 +18,7 @@ use crate::notation::{
 };
 
 /// How long a step waits that does not say it.
-const WITHIN_DEFAULT: Duration = Duration::from_secs(1);
+pub(crate) const WITHIN_DEFAULT: Duration = Duration::from_secs(1);
 const TIMES_MAX: u64 = 1_000_000;
 const COPIES_MAX: u64 = 100;
 
