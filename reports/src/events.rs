@@ -42,6 +42,10 @@ enum Line<'r> {
         case: String,
         judgement: &'r Judgement,
     },
+    CaseAgain {
+        case: &'r str,
+        reason: &'r str,
+    },
     CaseHalted {
         case: &'r str,
     },
@@ -76,6 +80,7 @@ pub fn line(event: &RunEvent, kernel: Option<&str>) -> Option<String> {
             let Finished { judgement, trace: _ } = &**finished;
             Line::CaseFinished { case: judgement.name(), judgement }
         }
+        RunEvent::CaseAgain { name, reason } => Line::CaseAgain { case: name, reason },
         RunEvent::CaseHalted { name } => Line::CaseHalted { case: name },
         RunEvent::Interrupted { in_flight } => Line::Interrupted { in_flight: *in_flight },
         RunEvent::Finished(_) => return None,

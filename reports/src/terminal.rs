@@ -30,6 +30,7 @@ impl Reporter for Terminal {
         self.failures(report, out)?;
         self.table(report, out)?;
         self.skips(report, out)?;
+        self.played_twice(report, out)?;
         claims::section(report, &self.palette, out)?;
         self.totals(report, out)
     }
@@ -124,6 +125,22 @@ impl Terminal {
             writeln!(out, "{style}SKIP{style:#} {count} {}: {}", plural(*count, "case"), printable(reason))?;
         }
         if reasons.is_empty() { Ok(()) } else { writeln!(out) }
+    }
+
+    /// Those that were inconclusive at first, whatever the second play came to.
+    fn played_twice(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
+        let twice = || report.cases.iter().filter_map(|case| Some((case, case.retried.as_deref()?)));
+        for (case, reason) in twice().take(MESSAGES_MAX) {
+            let style = self.palette.of(case.verdict);
+            let name = case.name();
+            let (name, reason) = (printable(&name), printable(reason));
+            writeln!(out, "{style}{}{style:#} {name} at the second play; at the first: {reason}", case.verdict)?;
+        }
+        let rest = twice().count().saturating_sub(MESSAGES_MAX);
+        if rest > 0 {
+            writeln!(out, "... and {rest} more {} that needed a second play", plural(rest, "case"))?;
+        }
+        if twice().next().is_none() { Ok(()) } else { writeln!(out) }
     }
 
     fn failures(&self, report: &Report, out: &mut dyn io::Write) -> io::Result<()> {

@@ -311,6 +311,7 @@ fn each_event_of_a_run_is_a_line_for_programs() {
         progress(Progress::Waiting { seconds_left: 3.0 }),
         progress(Progress::Active),
         RunEvent::CaseFinished(Box::new(Finished { judgement: judgement.clone(), trace: Some(trace.clone()) })),
+        RunEvent::CaseAgain { name: name.clone(), reason: "our call was 40 ms late".into() },
         RunEvent::CaseHalted { name: name.clone() },
         RunEvent::Interrupted { in_flight: 1 },
     ];

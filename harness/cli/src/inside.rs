@@ -102,7 +102,7 @@ fn run(guest: &mut Guest, cases: Vec<Planned>, player: Arc<Urgent>) -> Result<()
     // Nobody halts a machine from inside.
     let (_never, halt) = watch::channel(Halt::No);
     // On one processor a second case that sets up would only be in the first one's way.
-    let pace = Pace { jobs, active: 1 };
+    let pace = Pace { jobs, active: 1, again: false };
     let mut untold = None;
     runtime.block_on(run_cases(cases, player, unjudged, pace, halt, |event| {
         if let Err(error) = guest.pass_on(event) {

@@ -196,6 +196,7 @@ async fn run(
                     RunEvent::CaseFinished(_) => (finished[which], in_flight) = (finished[which] + 1, in_flight - 1),
                     RunEvent::Started { .. }
                     | RunEvent::CaseProgress { .. }
+                    | RunEvent::CaseAgain { .. }
                     | RunEvent::CaseHalted { .. }
                     | RunEvent::Interrupted { .. }
                     | RunEvent::Finished(_) => {}

@@ -138,7 +138,7 @@ impl Standing {
                 self.playing.remove(finished.judgement.name().as_str());
                 self.totals.add(finished.judgement.verdict);
             }
-            RunEvent::CaseHalted { name } => {
+            RunEvent::CaseAgain { name, .. } | RunEvent::CaseHalted { name } => {
                 self.playing.remove(name);
             }
             RunEvent::Interrupted { .. } => self.stopping = true,

@@ -99,6 +99,10 @@ impl Recording {
                 }
                 self.judgements.push(judgement);
             }
+            RunEvent::CaseAgain { name, reason } => {
+                let text = format!("INCONCLUSIVE {name}   {reason}; it will be played once more, alone");
+                line.say(&printable(&text));
+            }
             RunEvent::Interrupted { in_flight } => {
                 line.say(&format!("interrupted: stopping {in_flight} cases; what is finished will be reported"));
             }

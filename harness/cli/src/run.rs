@@ -12,7 +12,7 @@ use tcpconform_engine::case::Case;
 use tcpconform_engine::judge::judge;
 use tcpconform_engine::ledger::Ledger;
 use tcpconform_engine::run::{Halt, Pace, Planned, Player, RunEvent, judged, run as run_cases};
-use tcpconform_engine::trace::TargetIdentity;
+use tcpconform_engine::trace::{TargetIdentity, Time};
 use tcpconform_reports::JSON;
 use tcpconform_reports::report::Target;
 use tokio::sync::watch;
@@ -145,7 +145,7 @@ fn play<P: Player>(
     let mut recording = [recording];
     let asked = arguments.jobs.map_or(usize::MAX, |jobs| jobs as usize);
     let jobs = asked.min(in_flight::most()).min(cases.len()).max(1);
-    let pace = Pace { jobs, active: in_flight::most_active() };
+    let pace = Pace { jobs, active: in_flight::most_active(), again: identity.time == Time::Real };
     let finish = |case: &Case, played| judged(&judge, case, played);
     let runtime = runtime(jobs)?;
     let note = |which: usize, event, line: &ProgressLine| recording[which].note(event, line);

@@ -16,8 +16,8 @@ use tcpconform_engine::case::Case;
 use tcpconform_engine::judge::judge;
 use tcpconform_engine::judgement::Verdict;
 use tcpconform_engine::play::Progress;
-use tcpconform_engine::run::{Finished, Player, play_and_judge};
-use tcpconform_engine::trace::TargetIdentity;
+use tcpconform_engine::run::{Ended, Finished, Player, play_and_judge};
+use tcpconform_engine::trace::{TargetIdentity, Time};
 use tcpconform_reports::report::Target;
 use tcpconform_reports::{Palette, failure};
 
@@ -130,7 +130,13 @@ fn outcome<P: Player>(case: &Case, player: &P, identity: &TargetIdentity, gate: 
             *busy = now;
         }
     };
-    let finished = play_and_judge(player, &judge, case, &progress);
+    let mut finished = play_and_judge(player, &judge, case, &progress);
+    if identity.time == Time::Real
+        && let Some(reason) = finished.as_ref().and_then(Ended::inconclusive)
+    {
+        eprintln!("{} is played once more: {reason}", case.name());
+        finished = play_and_judge(player, &judge, case, &progress);
+    }
     progress(Progress::Waiting { seconds_left: 0.0 });
     let Some(Finished { judgement, trace }) = finished else { return Err("interrupted".into()) };
     match judgement.verdict {

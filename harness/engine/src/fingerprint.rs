@@ -98,6 +98,7 @@ mod tests {
             behaviour: Vec::new(),
             findings: Vec::new(),
             target_seconds: 0.0,
+            retried: None,
         }
     }
 

@@ -13,6 +13,7 @@ mod finding;
 mod fired;
 mod frontier;
 mod items;
+mod lateness;
 mod others;
 mod predictions;
 mod sights;
@@ -31,6 +32,7 @@ use expiry::Expiry;
 use frontier::{Failure, Frontier};
 pub(crate) use items::icmp_event;
 use items::items;
+use lateness::lateness;
 pub use predictions::Shown;
 use predictions::predictions;
 use trail::Trails;
@@ -51,8 +53,8 @@ pub fn judge(trace: &Trace) -> Judgement {
         }
     }
     findings.sort_by(|a, b| a.at_seconds.total_cmp(&b.at_seconds));
-    let (verdict, reason) = verdict(trace, &findings, &gaps);
-    let Course { fired, alternatives, timed: _, explains: _, explained: _ } = course;
+    let Course { fired, alternatives, timed, explains: _, explained: _ } = course;
+    let (verdict, reason) = verdict(trace, &findings, &gaps, &timed);
     let departures = RULES.iter().filter(|rule| rule.departs.is_some() && fired.contains(rule.id));
     Judgement {
         id: trace.header.case.clone(),
@@ -69,6 +71,7 @@ pub fn judge(trace: &Trace) -> Judgement {
         rules_fired: fired.into_iter().map(str::to_string).collect(),
         findings,
         target_seconds: seconds(trace.records.last().map_or(0, |record| record.at)),
+        retried: None,
     }
 }
 
@@ -189,7 +192,7 @@ fn damaged_output(trace: &Trace, endpoint: &EndpointIdentity) -> Option<Finding>
 }
 
 /// Worst first: a gap in the model, a finding, trouble of our own, a wait that was not met.
-fn verdict(trace: &Trace, findings: &[Finding], gaps: &[String]) -> (Verdict, Option<String>) {
+fn verdict(trace: &Trace, findings: &[Finding], gaps: &[String], timed: &[TimedAnswer]) -> (Verdict, Option<String>) {
     if let Some(first) = findings.first() {
         return (Verdict::Fail, Some(format!("{}: expected {}, got {}", first.rule, first.expected, first.actual)));
     }
@@ -197,7 +200,10 @@ fn verdict(trace: &Trace, findings: &[Finding], gaps: &[String]) -> (Verdict, Op
         return (Verdict::Error, Some(gap.clone()));
     }
     match incomplete(trace) {
-        Some(reason) => (Verdict::Inconclusive, Some(reason)),
+        Some(reason) => {
+            let why = lateness(trace, timed).map_or_else(String::new, |why| format!("{why}; "));
+            (Verdict::Inconclusive, Some(why + &reason))
+        }
         None => (Verdict::Pass, None),
     }
 }

@@ -92,6 +92,9 @@ pub struct Judgement {
     pub findings: Vec<Finding>,
     /// Time from the first record to the last, by the target's clock, seconds.
     pub target_seconds: f64,
+    /// Why the first play was inconclusive, where the case was played once more; all else is of the second play.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried: Option<String>,
 }
 
 impl Judgement {

@@ -158,13 +158,21 @@ struct End {
     view: View,
     /// Who plays the other end; of no use between two kernels.
     peer: Peer,
-    /// Segments emitted and not yet taken by an `expect`, with the numbers before each.
-    emitted: VecDeque<(Segment, Numbers)>,
+    /// Segments emitted and not yet taken by an `expect`.
+    emitted: VecDeque<Emitted>,
     /// The packet of the latest segment emitted.
     latest: Option<Vec<u8>>,
     /// The latest sample that says the same as the one recorded before it.
     repeated: Option<(u64, Record)>,
     last_sample: Option<Sample>,
+}
+
+/// A segment that an endpoint has emitted.
+struct Emitted {
+    at: Nanos,
+    segment: Segment,
+    /// The numbers before it.
+    numbers: Numbers,
 }
 
 impl End {
@@ -205,25 +213,30 @@ impl<T: Target> Playing<'_, T> {
             }
             StepKind::Expect { from, pattern, within } => {
                 let until = since + nanos(*within);
-                let met = self.wait(until, |playing| Ok(playing.take_match(*from, pattern)))?;
-                self.waited(since, met);
+                let mut there = None;
+                let met = self.wait(until, |playing| {
+                    there = playing.take_match(*from, pattern);
+                    Ok(there.is_some())
+                })?;
+                self.waited(since, met, there);
                 met
             }
             StepKind::Await { of, state, within } => {
                 let until = since + nanos(*within);
                 let met = self.wait(until, |playing| Ok(playing.sample(*of)? == *state))?;
-                self.waited(since, met);
+                self.waited(since, met, None);
                 met
             }
             StepKind::Poll { on, events, within } => {
                 let until = since + nanos(*within);
                 let met = self.wait(until, |playing| Ok(playing.poll(*on)?.has(*events)))?;
-                self.waited(since, met);
+                self.waited(since, met, None);
                 met
             }
             StepKind::Wait(duration) => {
                 let until = since + nanos(*duration);
                 self.wait(until, |_| Ok(false))?;
+                self.waited(since, true, Some(until));
                 true
             }
             StepKind::Ports { of, first, last } => {
@@ -260,7 +273,7 @@ impl<T: Target> Playing<'_, T> {
             Topology::Crafted => self.establish_crafted(a, until)?,
             Topology::TwoKernels | Topology::Routed => self.establish_two(a, b, until)?,
         };
-        self.waited(since, met);
+        self.waited(since, met, None);
         Ok(met)
     }
 
@@ -270,7 +283,7 @@ impl<T: Target> Playing<'_, T> {
                 self.socket_call(a, Call::Connect)?;
                 let mut syn = None;
                 let found = self.wait(until, |playing| {
-                    syn = playing.end(a).emitted.pop_front().map(|(segment, _)| segment);
+                    syn = playing.end(a).emitted.pop_front().map(|emitted| emitted.segment);
                     Ok(syn.is_some_and(|s| s.has(Flags::SYN)))
                 })?;
                 let Some(syn) = syn.filter(|_| found) else { return Ok(false) };
@@ -384,15 +397,12 @@ impl<T: Target> Playing<'_, T> {
         self.drain()
     }
 
-    /// Takes the first emitted segment that fits, and forgets those before it.
-    fn take_match(&mut self, from: Endpoint, pattern: &Pattern) -> bool {
+    /// Takes the first emitted segment that fits, and forgets those before it; when it was emitted.
+    fn take_match(&mut self, from: Endpoint, pattern: &Pattern) -> Option<Nanos> {
         let end = self.end(from);
-        let found =
-            end.emitted.iter().position(|(segment, numbers)| pattern.matches(segment, numbers, numbers.emitted()));
-        if let Some(i) = found {
-            end.emitted.drain(..=i);
-        }
-        found.is_some()
+        let fits = |e: &Emitted| pattern.matches(&e.segment, &e.numbers, e.numbers.emitted());
+        let found = end.emitted.iter().position(fits)?;
+        end.emitted.drain(..=found).next_back().map(|emitted| emitted.at)
     }
 
     /// `poll()` once; recorded only when it says something new.
@@ -499,9 +509,9 @@ impl<T: Target> Playing<'_, T> {
         Ok(state)
     }
 
-    fn waited(&mut self, since: Nanos, met: bool) {
+    fn waited(&mut self, since: Nanos, met: bool, there: Option<Nanos>) {
         let at = self.target.now();
-        self.push(Seen { at, what: What::Waited(Waited { met, since }) });
+        self.push(Seen { at, what: What::Waited(Waited { met, since, there }) });
     }
 
     fn push(&mut self, seen: Seen) {
@@ -522,7 +532,7 @@ impl<T: Target> Playing<'_, T> {
             }
             if way == Way::Out {
                 let numbers = if before.opened() { *before.numbers() } else { *end.view.numbers() };
-                end.emitted.push_back((packet.segment, numbers));
+                end.emitted.push_back(Emitted { at: seen.at, segment: packet.segment, numbers });
                 end.latest = Some(segment.packet.clone());
             }
         }

@@ -42,6 +42,9 @@ pub struct Pace {
     /// A further case starts only while fewer than this many are doing something else than waiting: setting up hundreds at
     /// once would make all of them late.
     pub active: usize,
+    /// Whether an inconclusive case is played once more, with nothing else in flight, when all others are over. Of no use where
+    /// a second play is like the first.
+    pub again: bool,
 }
 
 /// Whether a run goes on; told through a watch channel by whoever hears the signals.
@@ -79,6 +82,13 @@ pub enum RunEvent<T = Finished> {
     },
     /// What came of a case.
     CaseFinished(Box<T>),
+    /// A case was inconclusive and will be played once more.
+    CaseAgain {
+        /// Its name.
+        name: Arc<str>,
+        /// Why it was.
+        reason: String,
+    },
     /// A case came to no end because the run was halted.
     CaseHalted {
         /// Its name.
@@ -100,6 +110,35 @@ pub struct Finished {
     pub judgement: Judgement,
     /// The trace; none where the play gave none.
     pub trace: Option<Trace>,
+}
+
+/// What the end of a play says to the run.
+pub trait Ended: Send + 'static {
+    /// Why it is inconclusive, if it is.
+    fn inconclusive(&self) -> Option<String>;
+
+    /// Notes that there was a play before, and why it was inconclusive.
+    fn note_first(&mut self, reason: String);
+}
+
+impl Ended for Finished {
+    fn inconclusive(&self) -> Option<String> {
+        let judgement = &self.judgement;
+        (judgement.verdict == Verdict::Inconclusive).then(|| judgement.reason.clone().unwrap_or_default())
+    }
+
+    fn note_first(&mut self, reason: String) {
+        self.judgement.retried = Some(reason);
+    }
+}
+
+/// What is judged elsewhere is played once.
+impl Ended for (String, Result<Trace, Unplayed>) {
+    fn inconclusive(&self) -> Option<String> {
+        None
+    }
+
+    fn note_first(&mut self, _: String) {}
 }
 
 /// Why there is no trace of a play.
@@ -135,11 +174,13 @@ pub async fn run<P, F, T>(
 where
     P: Player,
     F: Fn(&Case, Result<Trace, Unplayed>) -> T + Send + Sync + 'static,
-    T: Send + 'static,
+    T: Ended,
 {
     let finish = Arc::new(finish);
     let total = cases.len();
     let mut queue = longest_first(cases, pace.jobs);
+    // Inconclusive ones, with what came of them.
+    let mut again: VecDeque<(Arc<Planned>, Box<T>)> = VecDeque::new();
     let (sender, mut inbox) = mpsc::unbounded_channel();
     let mut in_flight = Flight::default();
     let mut finished = 0;
@@ -147,10 +188,16 @@ where
     report(RunEvent::Started { total });
     loop {
         while !halted && in_flight.len() < pace.jobs && in_flight.active < pace.active.max(1) {
-            let Some(planned) = queue.pop_front() else { break };
+            let alone = queue.is_empty() && in_flight.len() == 0;
+            let next = match queue.pop_front() {
+                Some(planned) => Some((Arc::new(planned), None)),
+                None if alone => again.pop_front().map(|(planned, first)| (planned, Some(first))),
+                None => None,
+            };
+            let Some((planned, first)) = next else { break };
             let name: Arc<str> = planned.case.name().into();
             report(RunEvent::CaseStarted { name: Arc::clone(&name), lasts: planned.lasts });
-            let index = in_flight.start(name);
+            let index = in_flight.start(name, Arc::clone(&planned), first);
             let (player, finish, sender) = (Arc::clone(&player), Arc::clone(&finish), sender.clone());
             tokio::task::spawn_blocking(move || {
                 // The loop may have ended without us after `Halt::Now`: nobody listens then.
@@ -169,13 +216,25 @@ where
                     report(RunEvent::CaseProgress { name, progress });
                 }
                 Message::End(end) => {
-                    let name = in_flight.end(index);
-                    match end {
-                        Some(end) => {
+                    let Playing { name, planned, first, .. } = in_flight.end(index);
+                    match (end, first) {
+                        (Some(mut end), Some(first)) => {
+                            end.note_first(first.inconclusive().unwrap_or_default());
                             finished += 1;
                             report(RunEvent::CaseFinished(end));
                         }
-                        None => report(RunEvent::CaseHalted { name }),
+                        (Some(end), None) => match end.inconclusive().filter(|_| pace.again) {
+                            Some(reason) => {
+                                again.push_back((planned, end));
+                                report(RunEvent::CaseAgain { name, reason });
+                            }
+                            None => {
+                                finished += 1;
+                                report(RunEvent::CaseFinished(end));
+                            }
+                        },
+                        (None, Some(first)) => again.push_back((planned, first)),
+                        (None, None) => report(RunEvent::CaseHalted { name }),
                     }
                 }
             },
@@ -191,6 +250,11 @@ where
                 }
             }
         }
+    }
+    // Who was to be played again and was not keeps what came of the first play.
+    for (_, first) in again {
+        finished += 1;
+        report(RunEvent::CaseFinished(first));
     }
     let tally = Tally { finished, not_run: total - finished };
     report(RunEvent::Finished(tally));
@@ -253,6 +317,7 @@ fn unjudged(case: &Case, verdict: Verdict, reason: String) -> Judgement {
         behaviour: Vec::new(),
         findings: Vec::new(),
         target_seconds: 0.0,
+        retried: None,
     }
 }
 
@@ -277,39 +342,53 @@ enum Message<T> {
     End(Option<Box<T>>),
 }
 
+/// A case in flight.
+struct Playing<T> {
+    name: Arc<str>,
+    planned: Arc<Planned>,
+    /// What came of its first play, if this is the second.
+    first: Option<Box<T>>,
+    active: bool,
+}
+
 /// The cases in flight.
-#[derive(Default)]
-struct Flight {
-    cases: Vec<Option<(Arc<str>, bool)>>,
+struct Flight<T> {
+    cases: Vec<Option<Playing<T>>>,
     count: usize,
     active: usize,
 }
 
-impl Flight {
+impl<T> Default for Flight<T> {
+    fn default() -> Flight<T> {
+        Flight { cases: Vec::new(), count: 0, active: 0 }
+    }
+}
+
+impl<T> Flight<T> {
     fn len(&self) -> usize {
         self.count
     }
 
-    fn start(&mut self, name: Arc<str>) -> usize {
-        self.cases.push(Some((name, true)));
+    fn start(&mut self, name: Arc<str>, planned: Arc<Planned>, first: Option<Box<T>>) -> usize {
+        self.cases.push(Some(Playing { name, planned, first, active: true }));
         self.count += 1;
         self.active += 1;
         self.cases.len() - 1
     }
 
     fn progress(&mut self, index: usize, progress: Progress) -> Arc<str> {
-        let (name, active) = self.cases[index].as_mut().expect("progress comes before the end");
-        self.active -= usize::from(*active);
-        *active = progress == Progress::Active;
-        self.active += usize::from(*active);
-        Arc::clone(name)
+        let playing = self.cases[index].as_mut().expect("progress comes before the end");
+        self.active -= usize::from(playing.active);
+        playing.active = progress == Progress::Active;
+        self.active += usize::from(playing.active);
+        Arc::clone(&playing.name)
     }
 
-    fn end(&mut self, index: usize) -> Arc<str> {
-        let (name, active) = self.cases[index].take().expect("a case ends once");
+    fn end(&mut self, index: usize) -> Playing<T> {
+        let playing = self.cases[index].take().expect("a case ends once");
         self.count -= 1;
-        self.active -= usize::from(active);
-        name
+        self.active -= usize::from(playing.active);
+        playing
     }
 }
 

@@ -436,6 +436,9 @@ pub struct Waited {
     pub met: bool,
     /// Since when it waited.
     pub since: Nanos,
+    /// When what it waited for was there, however late that was noticed: the stamp of the segment, or the time that was to pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub there: Option<Nanos>,
 }
 
 /// What kept the tester from doing its part, in one sentence with numbers.

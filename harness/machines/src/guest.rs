@@ -133,7 +133,10 @@ impl Guest {
                 }
             }
             RunEvent::Finished(_) => Message::Finished {},
-            RunEvent::Started { .. } | RunEvent::CaseHalted { .. } | RunEvent::Interrupted { .. } => return Ok(()),
+            RunEvent::Started { .. }
+            | RunEvent::CaseAgain { .. }
+            | RunEvent::CaseHalted { .. }
+            | RunEvent::Interrupted { .. } => return Ok(()),
         };
         self.tell(&message)
     }

@@ -28,6 +28,7 @@ pub fn judgement(id: &str, variant: &str, verdict: Verdict, reason: Option<&str>
         behaviour: Vec::new(),
         findings: Vec::new(),
         target_seconds,
+        retried: (verdict == Verdict::Inconclusive).then(|| "our call was 40 ms late".to_owned()),
     }
 }
 

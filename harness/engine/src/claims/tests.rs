@@ -48,6 +48,7 @@ fn case(id: &str, axes: &str, variant: &str, given: Option<&str>, holds: Option<
         behaviour: Vec::new(),
         findings: Vec::new(),
         target_seconds: 0.0,
+        retried: None,
     }
 }
 

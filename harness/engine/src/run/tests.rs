@@ -36,6 +36,10 @@ struct Scripted {
     ignores_stop: AtomicBool,
     playing: AtomicUsize,
     most: AtomicUsize,
+    /// Plays of cases that may be late.
+    late: AtomicUsize,
+    /// The most that were played beside a second play.
+    beside_second: AtomicUsize,
 }
 
 impl Player for Scripted {
@@ -53,6 +57,15 @@ impl Player for Scripted {
                     stopped = self.wake.wait(stopped).unwrap();
                 }
                 Err(TargetError::Interrupted)
+            }
+            "late" | "late once" => {
+                let mut trace = trace(case);
+                let plays = self.late.fetch_add(1, Ordering::SeqCst) + 1;
+                if plays > 2 {
+                    self.beside_second.fetch_max(playing - 1, Ordering::SeqCst);
+                }
+                trace.header.tool = if plays > 2 { "2".into() } else { "1".into() };
+                Ok(trace)
             }
             _ => Ok(trace(case)),
         };
@@ -89,9 +102,11 @@ fn trace(case: &Case) -> Trace {
 
 fn judge(trace: &Trace) -> Judgement {
     assert_ne!(trace.header.purpose, "unjudgeable");
+    let is_late = trace.header.purpose == "late" || trace.header.purpose == "late once" && trace.header.tool == "1";
+    let late = |trace: &Trace| format!("{} of {}", trace.header.purpose, trace.header.tool);
     Judgement {
-        verdict: Verdict::Pass,
-        reason: None,
+        verdict: if is_late { Verdict::Inconclusive } else { Verdict::Pass },
+        reason: is_late.then(|| late(trace)),
         ..unjudged(&case(&trace.header.case, ""), Verdict::Pass, String::new())
     }
 }
@@ -111,13 +126,19 @@ fn events(
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(64).build().unwrap();
     let mut events = Vec::new();
     let finish = |case: &Case, played| judged(&judge, case, played);
-    let tally =
-        runtime.block_on(run(cases, Arc::clone(player), finish, Pace { jobs, active: jobs }, receiver, |event| {
+    let tally = runtime.block_on(run(
+        cases,
+        Arc::clone(player),
+        finish,
+        Pace { jobs, active: jobs, again: true },
+        receiver,
+        |event| {
             if let Some(halt) = halt(&event) {
                 sender.send(halt).unwrap();
             }
             events.push(event);
-        }));
+        },
+    ));
     assert_eq!(events.last(), Some(&RunEvent::Finished(tally)));
     // A player that ignores `stop` must not hold up the test.
     player.ignores_stop.store(false, Ordering::SeqCst);
@@ -135,6 +156,7 @@ fn verdicts(events: &[RunEvent]) -> Vec<(String, Verdict, Option<String>)> {
             RunEvent::Started { .. }
             | RunEvent::CaseStarted { .. }
             | RunEvent::CaseProgress { .. }
+            | RunEvent::CaseAgain { .. }
             | RunEvent::CaseHalted { .. }
             | RunEvent::Interrupted { .. }
             | RunEvent::Finished(_) => None,
@@ -156,6 +178,44 @@ fn what_breaks_one_case_is_its_verdict_and_the_others_go_on() {
     assert_eq!(verdicts[4].1, Verdict::Error);
     assert!(verdicts[4].2.as_ref().unwrap().starts_with("the judge panicked: "), "{:?}", verdicts[4]);
     assert_eq!(events.last(), Some(&RunEvent::Finished(Tally { finished: 5, not_run: 0 })));
+}
+
+#[test]
+fn an_inconclusive_case_is_played_once_more_alone_and_says_so() {
+    let player = Arc::<Scripted>::default();
+    let cases = planned(&[("a", "late"), ("b", "late once"), ("c", "pass"), ("d", "pass")]);
+    let events = events(cases, &player, 4, |_| None);
+    let retried = |id: &str| {
+        events.iter().find_map(|event| match event {
+            RunEvent::CaseFinished(end) if end.judgement.id == id => Some(end.judgement.retried.clone()),
+            RunEvent::CaseFinished(_)
+            | RunEvent::Started { .. }
+            | RunEvent::CaseStarted { .. }
+            | RunEvent::CaseProgress { .. }
+            | RunEvent::CaseAgain { .. }
+            | RunEvent::CaseHalted { .. }
+            | RunEvent::Interrupted { .. }
+            | RunEvent::Finished(_) => None,
+        })
+    };
+    let verdicts = verdicts(&events);
+    assert_eq!(verdicts[0], ("a".into(), Verdict::Inconclusive, Some("late of 2".into())));
+    assert_eq!(verdicts[1], ("b".into(), Verdict::Pass, None));
+    assert_eq!(retried("a"), Some(Some("late of 1".into())));
+    assert_eq!(retried("b"), Some(Some("late once of 1".into())));
+    assert_eq!(retried("c"), Some(None));
+    assert_eq!(player.late.load(Ordering::SeqCst), 4);
+    assert_eq!(player.beside_second.load(Ordering::SeqCst), 0);
+    assert_eq!(events.last(), Some(&RunEvent::Finished(Tally { finished: 4, not_run: 0 })));
+}
+
+#[test]
+fn a_case_that_was_to_be_played_again_keeps_its_verdict_when_the_run_is_halted() {
+    let cases = planned(&[("a", "late"), ("b", "wait")]);
+    let events =
+        events(cases, &Arc::default(), 2, |event| matches!(event, RunEvent::CaseAgain { .. }).then_some(Halt::Soon));
+    assert_eq!(verdicts(&events), [("a".into(), Verdict::Inconclusive, Some("late of 1".into()))]);
+    assert_eq!(events.last(), Some(&RunEvent::Finished(Tally { finished: 1, not_run: 1 })));
 }
 
 #[test]

@@ -449,13 +449,13 @@ fn a_play_that_is_not_complete_decides_nothing() {
     let mut records = close();
     records.pop();
     undecided(records.clone(), "the trace ends before its end record");
-    records.push(record(30, What::Waited(Waited { met: false, since: 0 })));
+    records.push(record(30, What::Waited(Waited { met: false, since: 0, there: None })));
     records.push(end(30));
     undecided(records.clone(), "what the case is about did not come up");
     records[7] = record(30, What::Trouble(Trouble { text: "our injection was late".into() }));
     undecided(vec![records[7].clone(), end(30)], "our injection was late");
     let mut met = close();
-    met.insert(6, record(30, What::Waited(Waited { met: true, since: 0 })));
+    met.insert(6, record(30, What::Waited(Waited { met: true, since: 0, there: None })));
     holds(&met, &[emits("F.")], 2);
     let outcome = judged(trace(close()), Vec::new());
     assert_eq!(outcome.text, "the trace names the claim without its prediction");
