@@ -38,6 +38,9 @@ pub enum Command {
     /// Play and judge cases.
     #[command(after_help = SELECTORS)]
     Run(RunArguments),
+    /// Play the same cases again and again, and say whose verdict was not the same every time.
+    #[command(after_help = SELECTORS)]
+    Stress(StressArguments),
     /// List cases.
     #[command(after_help = SELECTORS)]
     List(ListArguments),
@@ -155,6 +158,50 @@ pub struct RunArguments {
     /// Show what happened in each case that did not pass, also where they are many.
     #[arg(long)]
     pub ladder: bool,
+}
+
+/// Arguments of `stress`.
+#[derive(Args, Debug)]
+pub struct StressArguments {
+    /// Cases to play; default: all.
+    #[arg(value_name = "SELECTOR")]
+    pub selectors: Vec<String>,
+    /// How often.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub times: u32,
+    /// Keep all cores busy meanwhile.
+    #[arg(long)]
+    pub burn: bool,
+    /// Take so much memory that only this is left, as in 512M or 2G.
+    #[arg(long, value_name = "LEFT", value_parser = bytes)]
+    pub memory: Option<u64>,
+    /// Whose TCP is played.
+    #[arg(long, value_enum, default_value_t = TargetArgument::Kernel)]
+    pub target: TargetArgument,
+    /// Cases in flight [default: all, as far as file descriptors and memory allow]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub jobs: Option<u32>,
+    /// Leave out cases that need more than 5 s of real time.
+    #[arg(long)]
+    pub quick: bool,
+    /// Where stress.json and the traces of plays that did not pass go [default: target/tcpconform/stress-<kernel release>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Show the spread of every case, not only the widest.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// A number of bytes, as in `512M`.
+fn bytes(text: &str) -> Result<u64, &'static str> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let shift = match unit {
+        "M" => Some(20),
+        "G" => Some(30),
+        _ => None,
+    };
+    let bytes = number.parse::<u64>().ok().zip(shift).and_then(|(number, shift)| number.checked_mul(1 << shift));
+    bytes.filter(|bytes| *bytes > 0).ok_or("expected a size, as in 512M or 2G")
 }
 
 /// What decides what a run plays; `--resume` goes on with the same.
@@ -421,6 +468,14 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_a_unit() {
+        assert_eq!(["1M", "2G"].map(bytes), [Ok(1 << 20), Ok(2 << 30)]);
+        for text in ["", "M", "0M", "5", "5K", "-1M", "99999999999999999999M", "18446744073709551615G"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn play<P: Player>(arguments: &ExploreArguments, player: P, target: &str) -> Res
     let (first, last) = arguments.walk.map_or((1, arguments.walks), |walk| (walk, walk));
     let asked = arguments.jobs.map_or(usize::MAX, |jobs| jobs as usize);
     let jobs = asked.min(in_flight::most());
-    let pace = Pace { jobs, active: in_flight::most_active() };
+    let pace = Pace { jobs, active: in_flight::most_active(), again: false };
     let player = Arc::new(player);
     let found: Arc<Mutex<Vec<Disagreement>>> = Arc::default();
     let finish = {

@@ -38,6 +38,7 @@ mod run;
 mod schema;
 mod show;
 mod stored;
+mod stress;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ pub fn main() -> ExitCode {
     let cases = arguments.cases.as_deref();
     let done = match arguments.command {
         Command::Run(run) => run::run(&run, cases),
+        Command::Stress(arguments) => stress::stress(&arguments, cases),
         Command::List(list) => list::list(&list, cases),
         Command::Explore(explore) => explore::explore(&explore),
         Command::Faults => faults::faults(),

@@ -31,7 +31,7 @@ use crate::{catalogue, in_flight, machines, stored};
 /// Stack of the thread that plays a case.
 const STACK: usize = 512 << 10;
 /// What `--quick` leaves out takes longer than this.
-const QUICK: Duration = Duration::from_secs(5);
+pub const QUICK: Duration = Duration::from_secs(5);
 
 /// Plays the selected cases on the target, or what is left of a run, reports, and says what the exit code is.
 pub fn run(arguments: &RunArguments, folder: Option<&Path>) -> Result<Exit, Refusal> {

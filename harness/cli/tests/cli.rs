@@ -393,3 +393,21 @@ fn a_walk_that_disagrees_is_a_case_that_fails_by_itself() {
     assert_eq!(code(&output), 1, "{}", stdout(&output));
     assert!(stdout(&output).contains("1 walk of seed 1"), "{}", stdout(&output));
 }
+
+#[test]
+fn the_same_cases_many_times_come_to_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let target = if tcpconform_live_is_impossible() { "model" } else { "kernel" };
+    let output = tcpconform(&["stress", "ack/*", "--times", "3", "--burn", "--target", target, "--out", out]);
+    assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
+    assert!(stdout(&output).contains("each the same every time"), "{}", stdout(&output));
+    let stress: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.path().join("stress.json")).unwrap()).unwrap();
+    assert_eq!((&stress["times"], &stress["differing"]), (&3.into(), &serde_json::json!([])));
+    let cases = stress["cases"].as_object().unwrap();
+    assert_eq!(cases.len(), stdout(&tcpconform(&["list", "ack/*"])).lines().count());
+    assert!(cases.values().all(|case| case["verdicts"] == serde_json::json!(["pass", "pass", "pass"])));
+    let fails = ["stress", "bind/*", "--times", "0"];
+    assert_eq!(code(&tcpconform(&fails)), 2);
+}

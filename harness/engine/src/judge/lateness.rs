@@ -7,29 +7,39 @@ use tcpconform_model::Call;
 
 use crate::case::{OperationCall, Topology};
 use crate::judge::TimedAnswer;
-use crate::trace::{Nanos, Trace, Way, What};
+use crate::trace::{Nanos, Record, Trace, Way, What};
 
 /// The deed that was late by the most, with the window that it missed; `None` where no timer of the target came in between.
 pub(super) fn lateness(trace: &Trace, timed: &[TimedAnswer]) -> Option<String> {
-    let deeds = trace.records.iter().filter_map(|record| Some((record.step, record.at, deed(trace, &record.what)?)));
-    let missed = deeds.filter_map(|(step, at, deed)| {
-        let due = due(trace, step)?;
-        let timer = timed.iter().filter(|timer| due < timer.due.lo && timer.due.lo <= at).min_by_key(|t| t.due.lo)?;
-        Some((at - due, timer.due.lo - due, deed, timer))
+    let missed = trace.records.iter().filter_map(|record| {
+        let (deed, due) = (deed(trace, record)?, due(trace, record.step)?);
+        let timer = timed.iter().filter(|timer| due < timer.due.lo && timer.due.lo <= record.at);
+        let timer = timer.min_by_key(|timer| timer.due.lo)?;
+        Some((record.at - due, timer.due.lo - due, deed.word, timer))
     });
     let (late, window, deed, timer) = missed.max_by_key(|(late, ..)| *late)?;
     let (late, window) = (milliseconds(late), milliseconds(window));
     Some(format!("our {deed} was {late} ms late, the window is {window} ms ({} of {})", timer.rule.id, timer.on))
 }
 
-/// What we did, in a word. What the middle delivers has its own time, and `poll` looks whenever there is something new.
-fn deed(trace: &Trace, what: &What) -> Option<&'static str> {
-    match what {
-        What::Segment(segment) if segment.way == Way::In && trace.header.topology == Topology::Crafted => {
-            Some("injection")
+/// Something that we did.
+struct Deed {
+    word: &'static str,
+    /// When it was done.
+    done: Nanos,
+}
+
+/// What we did. What the middle delivers has its own time, and `poll` looks whenever there is something new.
+fn deed(trace: &Trace, record: &Record) -> Option<Deed> {
+    let is_crafted = trace.header.topology == Topology::Crafted;
+    match &record.what {
+        What::Segment(segment) if segment.way == Way::In && is_crafted => {
+            Some(Deed { word: "injection", done: record.at })
         }
-        What::Icmp(_) if trace.header.topology == Topology::Crafted => Some("ICMP error"),
-        What::Call(call) if call.op.call != OperationCall::Socket(Call::Poll) => Some("call"),
+        What::Icmp(_) if is_crafted => Some(Deed { word: "ICMP error", done: record.at }),
+        What::Call(call) if call.op.call != OperationCall::Socket(Call::Poll) => {
+            Some(Deed { word: "call", done: call.left })
+        }
         What::Segment(_)
         | What::Icmp(_)
         | What::Relay(_)
@@ -59,12 +69,7 @@ fn due(trace: &Trace, step: u32) -> Option<Nanos> {
         | What::Trouble(_)
         | What::End {} => None,
     });
-    let done = || {
-        of_step().find_map(|record| match &record.what {
-            What::Call(call) => Some(call.left),
-            what => deed(trace, what).map(|_| record.at),
-        })
-    };
+    let done = || of_step().find_map(|record| deed(trace, record)).map(|deed| deed.done);
     waited.or_else(done)
 }
 
