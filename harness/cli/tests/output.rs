@@ -269,5 +269,5 @@ fn the_manual_tells_every_command() {
     assert!(program.contains("Exit codes:"), "{program}");
     let unknown = tcpconform(&["man", "frobnicate"]);
     assert_eq!(unknown.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&unknown.stderr).contains("no command `frobnicate`; there are run, list"));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("no command `frobnicate`; there are run, stress, list"));
 }
