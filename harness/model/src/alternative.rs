@@ -17,7 +17,7 @@ pub struct Alternative {
 }
 
 /// All of them.
-pub static ALTERNATIVES: [Alternative; 7] = [
+pub static ALTERNATIVES: [Alternative; 13] = [
     Alternative {
         id: "right-edge",
         question: "What becomes of a segment that ends beyond the window while unread data is queued?",
@@ -29,6 +29,11 @@ pub static ALTERNATIVES: [Alternative; 7] = [
         choices: &[&rules::CHECK_PAWS_OLD_ACK, &rules::CHECK_PAWS_OLD_ACK_ANSWERED],
     },
     Alternative {
+        id: "paws-syn",
+        question: "What answers a SYN with an old timestamp?",
+        choices: &[&rules::CHECK_PAWS_SYN, &rules::CHECK_PAWS_SYN_REPEATED],
+    },
+    Alternative {
         id: "ack-unsent",
         question: "Is an ACK of something not yet sent answered in ESTABLISHED?",
         choices: &[&rules::CHECK_ACK_UNSENT_ANSWERED, &rules::CHECK_ACK_UNSENT_SILENT],
@@ -37,6 +42,16 @@ pub static ALTERNATIVES: [Alternative; 7] = [
         id: "old-ack-ts-recent",
         question: "Does data with an old ACK update TS.Recent?",
         choices: &[&rules::CHECK_ACK_OLD_UPDATES, &rules::CHECK_ACK_OLD_KEEPS],
+    },
+    Alternative {
+        id: "old-ack-closing",
+        question: "Is a segment with an old ACK taken once one side has closed?",
+        choices: &[&rules::CHECK_ACK_OLD_TAKEN, &rules::CHECK_ACK_OLD_CHALLENGE],
+    },
+    Alternative {
+        id: "crossed-syn-ack",
+        question: "Does a SYN,ACK open the connection after crossing SYNs?",
+        choices: &[&rules::SYN_RECEIVED_CROSSED, &rules::SYN_RECEIVED_CROSSED_CHALLENGE],
     },
     Alternative {
         id: "syn-received-rst",
@@ -52,6 +67,21 @@ pub static ALTERNATIVES: [Alternative; 7] = [
         id: "closed-window-fin",
         question: "Is a FIN alone taken while the window is closed?",
         choices: &[&rules::FIN_CLOSED_WINDOW, &rules::FIN_CLOSED_WINDOW_DROPPED],
+    },
+    Alternative {
+        id: "reopen-iss",
+        question: "Where does a connection begin that replaces one in TIME-WAIT?",
+        choices: &[&rules::TIME_WAIT_REOPEN_BEYOND, &rules::TIME_WAIT_REOPEN_CLOCK],
+    },
+    Alternative {
+        id: "fin-wait-2-reuse",
+        question: "May connect take over a four-tuple in FIN-WAIT-2?",
+        choices: &[&rules::FIN_WAIT_2_REFUSED, &rules::FIN_WAIT_2_REUSED],
+    },
+    Alternative {
+        id: "shrunk-window-user-timeout",
+        question: "From when does the user timeout count while the window is shrunk?",
+        choices: &[&rules::SHRUNK_WINDOW_USER, &rules::SHRUNK_WINDOW_USER_TICKS],
     },
 ];
 

@@ -149,7 +149,7 @@ fn connect<'p>(mut w: Work<'p>, socket: Another, in_range: bool) -> Vec<Work<'p>
         return vec![take_over(w, socket)];
     }
     let Some(entered) = w.t.time_wait_since.filter(|_| w.t.state == State::TimeWait) else {
-        return vec![refused(w)];
+        return connect_in_fin_wait_2(w, socket, refused);
     };
     let waited = w.at.since(entered);
     let (certainly, possibly) = match w.p.tw_reuse {
@@ -167,6 +167,27 @@ fn connect<'p>(mut w: Work<'p>, socket: Another, in_range: bool) -> Vec<Work<'p>
         (false, true) => vec![take_over(w.clone(), socket), refused(w)],
         (false, false) => vec![refused(w)],
     }
+}
+
+/// The old connection is in FIN-WAIT-2. Which of the two a kernel does is its own: both are kept until it shows.
+fn connect_in_fin_wait_2<'p>(
+    mut w: Work<'p>,
+    socket: Another,
+    refused: impl Fn(Work<'p>) -> Work<'p>,
+) -> Vec<Work<'p>> {
+    // A second must have begun since the last segment that was taken.
+    let waited = w.at.since(w.t.heard_at);
+    let mut new = w.clone();
+    if waited.lo >= 1_000_000_000 && w.p.tw_reuse != TimeWaitReuse::Never {
+        new.fired(&rules::FIN_WAIT_2_REFUSED);
+    }
+    let mut done = vec![refused(new)];
+    // Kernels with `tcp_tw_reuse_delay` refuse.
+    if w.p.tw_reuse == TimeWaitReuse::NextSecond && waited.hi > 0 {
+        w.fired(&rules::FIN_WAIT_2_REUSED);
+        done.push(take_over(w, socket));
+    }
+    done
 }
 
 /// The new connection begins beyond the old one's numbers, with its TS.Recent.

@@ -47,7 +47,9 @@ enum Checked<'p> {
 fn first_check_seq<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Checked<'p>> {
     if old_timestamp(&w, segment, 1) && !segment.has(Flags::RST) {
         if segment.has(Flags::SYN) {
-            return vec![Checked::Dropped(challenge(w, &rules::CHECK_SYN))];
+            // Which of the two a kernel does is its own: both are kept until it shows.
+            let repeated = duplicate_ack(w.clone(), segment, &rules::CHECK_PAWS_SYN_REPEATED);
+            return vec![Checked::Dropped(challenge(w, &rules::CHECK_PAWS_SYN)), Checked::Dropped(repeated)];
         }
         return paws_rejected(w, segment);
     }
@@ -178,6 +180,10 @@ fn second_to_fourth_check<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Checked
         if !crossed {
             return vec![Checked::Dropped(challenge(w, &rules::CHECK_SYN))];
         }
+        // Which of the two a kernel does is its own: both are kept until it shows.
+        let dropped = challenge(w.clone(), &rules::SYN_RECEIVED_CROSSED_CHALLENGE);
+        w.fired(&rules::SYN_RECEIVED_CROSSED);
+        return vec![Checked::Passed(w), Checked::Dropped(dropped)];
     }
     vec![Checked::Passed(w)]
 }
@@ -198,17 +204,7 @@ fn fifth_check_ack<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
             reset_reply(&mut w, segment, &rules::SYN_RECEIVED_BAD_ACK);
             return vec![w];
         }
-        // Newer kernels take the timestamp of new data with an old ACK, older ones do not: both are kept until it shows.
-        let mut updated = w.clone();
-        store_timestamp(&mut updated, segment);
-        if updated.t.ts_recent == w.t.ts_recent {
-            return text_and_fin(w, segment);
-        }
-        updated.fired(&rules::CHECK_ACK_OLD_UPDATES);
-        w.fired(&rules::CHECK_ACK_OLD_KEEPS);
-        let mut both = text_and_fin(w, segment);
-        both.extend(text_and_fin(updated, segment));
-        return both;
+        return old_ack(w, segment);
     }
     if segment.ack.after(w.t.snd_nxt) {
         if w.t.state == State::SynReceived {
@@ -223,13 +219,8 @@ fn fifth_check_ack<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
         }
         return vec![challenge(w, &rules::CHECK_ACK_UNSENT)];
     }
-    // Without looking at the ACK, where it is nothing new (`tcp_rcv_established`): both are kept until it shows.
-    let may_be_overlooked = w.t.state == State::Established
-        && segment.data_len > 0
-        && !segment.has(Flags::FIN)
-        && segment.ack == una
-        && segment.seq == w.t.rcv_nxt;
-    let soft_error = w.t.user.soft_error.filter(|_| may_be_overlooked);
+    // Where the ACK is nothing new both are kept until it shows.
+    let soft_error = w.t.user.soft_error.filter(|_| segment.ack == una && may_be_overlooked(&w, segment));
     acknowledge(&mut w, segment);
     if soft_error.is_some() {
         let mut overlooked = w.clone();
@@ -286,6 +277,33 @@ fn fifth_check_ack<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
         | State::Closed => {}
     }
     text_and_fin(w, segment)
+}
+
+/// Whether the segment may be taken without a look at its ACK, which memory decides (`tcp_rcv_established`).
+fn may_be_overlooked(w: &Work<'_>, segment: &Segment) -> bool {
+    w.t.state == State::Established && segment.data_len > 0 && !segment.has(Flags::FIN) && segment.seq == w.t.rcv_nxt
+}
+
+/// The ACK is old, but not too old (`tcp_ack`, old_ack). What a kernel does is its own: all are kept until it shows.
+fn old_ack<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
+    let mut done = Vec::new();
+    if w.t.state != State::Established {
+        done.push(challenge(w.clone(), &rules::CHECK_ACK_OLD_CHALLENGE));
+        w.fired(&rules::CHECK_ACK_OLD_TAKEN);
+    }
+    let mut updated = w.clone();
+    store_timestamp(&mut updated, segment);
+    if updated.t.ts_recent != w.t.ts_recent {
+        if may_be_overlooked(&w, segment) {
+            updated.fired(&rules::CHECK_ACK_OLD_FAST_PATH);
+        } else {
+            updated.fired(&rules::CHECK_ACK_OLD_UPDATES);
+            w.fired(&rules::CHECK_ACK_OLD_KEEPS);
+        }
+        done.extend(text_and_fin(updated, segment));
+    }
+    done.extend(text_and_fin(w, segment));
+    done
 }
 
 /// An orphan has just entered FIN-WAIT-2; `Some` when the segment ends here.
@@ -502,7 +520,7 @@ fn take_text<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
 fn take_text_in_order<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
     let nxt = w.t.rcv_nxt;
     if segment.seq.before(nxt) {
-        w.t.dsack = Some(SackBlock { left: segment.seq, right: nxt });
+        set_dsack(&mut w, segment);
     }
     let mut fin = segment.has(Flags::FIN);
     let fresh = segment.end().since(nxt) as u32 - u32::from(fin);

@@ -13,7 +13,7 @@ use crate::calls::opened;
 use crate::event::{Event, Timeout, Transition};
 use crate::profile::Profile;
 use crate::rule::{RuleRef, rules};
-use crate::segment::{Flags, HOP_LIMIT_DEFAULT, Segment, Seq, Timestamps};
+use crate::segment::{Flags, HOP_LIMIT_DEFAULT, SackBlock, Segment, Seq, Timestamps};
 use crate::state::State;
 use crate::step::{Work, pending, step};
 use crate::tcb::{AckBy, EmissionKind, InFlight, RetransmitKind, Tcb};
@@ -261,6 +261,7 @@ fn fits(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -> Result<(
             check(flags == Flags::SYN | Flags::ACK, 3);
             check(segment.data_len == 0, 1);
             check(t.iss.is_none_or(|iss| segment.seq == iss), 2);
+            check(t.iss_within.is_none_or(|(first, more)| segment.seq.since(first) as u32 <= more), 2);
             check(segment.ack == t.irs + 1, 2);
         }
         EmissionKind::Ack { seq, ack, by: _ } => {
@@ -360,6 +361,10 @@ fn fits_agreement(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -
     if has_sack && (!t.agreed.sack || mini || !to_report) {
         return Err((&rules::SEGMENT_SACK, "no SACK block".to_string()));
     }
+    if !has_sack && let Some(block) = dsack(t, kind, segment) {
+        let (left, right) = (block.left.since(t.irs), block.right.since(t.irs));
+        return Err((&rules::SEGMENT_DSACK, format!("a SACK block {left}:{right}")));
+    }
     let opens = matches!(kind, EmissionKind::Syn | EmissionKind::SynAck);
     if !segment.has(Flags::RST) && !opens && t.rcv_wnd > 0 {
         let edge = segment.ack + (u32::from(segment.wnd) << t.agreed.rcv_scale);
@@ -370,6 +375,18 @@ fn fits_agreement(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -
         }
     }
     Ok(())
+}
+
+/// What the segment has to tell of having been received twice; only a socket does, in what acknowledges.
+fn dsack(t: &Tcb, kind: EmissionKind, segment: &Segment) -> Option<SackBlock> {
+    let tells = match kind {
+        EmissionKind::Ack { by, .. } => by == AckBy::Socket,
+        EmissionKind::Transmit | EmissionKind::Retransmit | EmissionKind::LossProbe | EmissionKind::Probe { .. } => {
+            true
+        }
+        EmissionKind::Syn | EmissionKind::SynAck | EmissionKind::Reset { .. } => false,
+    };
+    t.dsack.filter(|_| tells && t.agreed.sack && !t.is_mini() && segment.has(Flags::ACK))
 }
 
 /// The hop limit of a segment: what no socket sends, or a mini-socket, goes out with the host's default
@@ -423,6 +440,7 @@ pub fn emitted(tcb: &Tcb, voice: &Voice, profile: &Profile) -> Option<Segment> {
     if timestamps {
         segment.options.timestamps = Some(Timestamps { val: voice.clock, ecr: tcb.ts_recent });
     }
+    segment.options.sack[0] = dsack(tcb, kind, &segment);
     let opens = matches!(kind, EmissionKind::Syn | EmissionKind::SynAck);
     let scale = if opens { 0 } else { tcb.agreed.rcv_scale };
     if !matches!(kind, EmissionKind::Reset { active: false, .. }) {
@@ -547,6 +565,7 @@ fn sent_opening(t: &mut Tcb, kind: EmissionKind, segment: &Segment, at: Nanos, p
     let first = t.flight.is_empty();
     if first {
         opened(t, segment.seq);
+        (t.opened_at, t.iss_within) = (Some(at), None);
         t.flight.push(InFlight { seq: segment.seq, end: segment.end(), sent_at: at, again: false });
         let rto = t.rtt.rto;
         t.retransmit = Some((RetransmitKind::Timeout, arm_at(at, rto, p)));

@@ -217,7 +217,8 @@ fn revert_back_off(mut w: Work<'_>, seq: Seq) -> Vec<Work<'_>> {
         done.push(waits);
     }
     if least_left == 0 {
-        done.extend(timeouts::retransmission_timeout(w));
+        let asked = w.t.retransmit.map_or(w.at, |(_, timer)| timer.asked);
+        done.extend(timeouts::retransmission_timeout(w, asked));
     }
     done
 }

@@ -78,6 +78,7 @@ pub mod rules {
         SEGMENT_TSVAL: "segment/tsval-monotone", Must, "RFC 7323 section 5.4", "TSval does not go back and follows a clock between 1 ms and 1 s a tick";
         SEGMENT_WINDOW: "segment/window-not-shrunk", Should, "RFC 9293 section 3.8.6", "the right edge of the receive window does not move back";
         SEGMENT_SACK: "segment/sack-only-if-needed", Must, "RFC 2018 section 4", "SACK blocks are sent only if permitted and only for data out of order or received twice";
+        SEGMENT_DSACK: "segment/dsack", Should, "RFC 2883 section 4, Linux tcp_dsack", "what was received twice is told of by a SACK block in the next ACK, where SACK and tcp_dsack allow it";
         SEGMENT_HOP_LIMIT: "segment/hop-limit", Must, "RFC 9293 section 3.9.2, Linux ip_select_ttl()", "segments leave with the hop limit that the socket was given, 64 by default";
         SEGMENT_UNEXPLAINED: "segment/unexplained", Must, "RFC 9293 section 3.10", "every segment emitted has a cause: a call, an arriving segment or a timeout";
 
@@ -133,6 +134,8 @@ pub mod rules {
         SYN_RECEIVED_RST: "arrives/syn-received-rst", Must, "RFC 9293 section 3.10.7.4", "a RST in SYN-RECEIVED after a passive OPEN returns to LISTEN";
         SYN_RECEIVED_RST_CHALLENGE: "arrives/syn-received-rst-challenge", Must, "RFC 5961 section 3.2, Linux tcp_check_req(), newer kernels", "a RST in the window but not at RCV.NXT is answered with a challenge ACK in SYN-RECEIVED";
         SYN_RECEIVED_RST_DROPS: "arrives/syn-received-rst-drops", Linux, "Linux tcp_check_req(), older kernels", "any RST in the window drops the request in SYN-RECEIVED", departs "RFC 5961 section 3.2";
+        SYN_RECEIVED_CROSSED: "arrives/syn-received-crossed", Must, "RFC 9293 section 3.5, Linux tcp_validate_incoming(), newer kernels", "after crossing SYNs the peer's SYN,ACK opens the connection";
+        SYN_RECEIVED_CROSSED_CHALLENGE: "arrives/syn-received-crossed-challenge", Linux, "Linux tcp_validate_incoming(), older kernels", "after crossing SYNs the peer's SYN,ACK is answered with a challenge ACK and dropped", departs "RFC 9293 section 3.5";
         SYN_RECEIVED_ACK: "arrives/syn-received-ack", Must, "RFC 9293 section 3.10.7.4", "an acceptable ACK in SYN-RECEIVED: ESTABLISHED";
 
         ACCEPT_QUEUE_ACK: "listen/queue-full-ack", Linux, "Linux tcp_check_req()", "with a full accept queue the ACK of the SYN,ACK is dropped", departs "RFC 9293 section 3.10.7.4";
@@ -144,6 +147,8 @@ pub mod rules {
         CHECK_SEQ_RIGHT_EDGE_TAKEN: "check-seq/right-edge-taken", Linux, "Linux tcp_sequence(), older kernels", "a segment that ends beyond the window is taken as far as it fits, unread data or not";
         CHECK_SEQ_RIGHT_EDGE_STRICT: "check-seq/right-edge-strict", Linux, "Linux tcp_sequence(), newer kernels", "a segment that ends beyond the window is unacceptable while unread data is queued";
         CHECK_PAWS: "check-seq/paws", Must, "RFC 7323 section 5.3", "a segment with an old timestamp is dropped and answered with an ACK";
+        CHECK_PAWS_SYN: "check-seq/paws-syn", Must, "RFC 5961 section 4.2, Linux tcp_validate_incoming(), newer kernels", "a SYN with an old timestamp is answered with a challenge ACK";
+        CHECK_PAWS_SYN_REPEATED: "check-seq/paws-syn-repeated", Linux, "RFC 7323 section 5.3, Linux tcp_validate_incoming(), older kernels", "a SYN with an old timestamp is answered as a segment received twice, with its SACK block", departs "RFC 5961 section 4.2";
         CHECK_PAWS_OLD_ACK: "check-seq/paws-old-ack", Linux, "Linux tcp_disordered_ack_check()", "a pure ACK with an old timestamp and an old sequence number is dropped silently", departs "RFC 7323 section 5.3";
         CHECK_PAWS_OLD_ACK_ANSWERED: "check-seq/paws-old-ack-answered", Must, "RFC 7323 section 5.3, Linux tcp_validate_incoming(), older kernels", "a pure ACK with an old timestamp and an old sequence number is answered with an ACK";
         CHECK_PAWS_REORDERED: "check-seq/paws-reordered-ack", Linux, "Linux tcp_disordered_ack_check()", "a duplicate ACK with a slightly old timestamp is processed, being reordered", departs "RFC 7323 section 5.3";
@@ -160,6 +165,9 @@ pub mod rules {
         CHECK_ACK_TOO_OLD: "check-ack/too-old", Must, "RFC 5961 section 5.2", "an ACK older than the largest window seen is answered with a challenge ACK and dropped";
         CHECK_ACK_OLD_UPDATES: "check-ack/old-updates-ts-recent", Linux, "RFC 7323 section 4.3, Linux tcp_ack(), newer kernels", "a segment at the left edge with an old ACK updates TS.Recent";
         CHECK_ACK_OLD_KEEPS: "check-ack/old-keeps-ts-recent", Linux, "Linux tcp_ack(), older kernels", "a segment with an old ACK leaves TS.Recent alone", departs "RFC 7323 section 4.3";
+        CHECK_ACK_OLD_FAST_PATH: "check-ack/old-on-fast-path", Linux, "Linux tcp_rcv_established()", "data in order with an old ACK may update TS.Recent in ESTABLISHED: its ACK is not looked at";
+        CHECK_ACK_OLD_TAKEN: "check-ack/old-taken", Must, "RFC 9293 section 3.10.7.4, Linux tcp_rcv_state_process(), newer kernels", "once one side has closed, an old ACK is ignored and the rest of its segment is taken";
+        CHECK_ACK_OLD_CHALLENGE: "check-ack/old-challenge", Linux, "Linux tcp_rcv_state_process(), older kernels", "once one side has closed, a segment with an old ACK is answered with a challenge ACK and dropped", departs "RFC 9293 section 3.10.7.4";
         CHECK_ACK: "check-ack/advance", Must, "RFC 9293 section 3.10.7.4", "an ACK of outstanding data advances SND.UNA";
         ACK_FIN_WAIT_1: "check-ack/fin-wait-1", Must, "RFC 9293 section 3.10.7.4", "the ACK of our FIN moves FIN-WAIT-1 to FIN-WAIT-2";
         ACK_CLOSING: "check-ack/closing", Must, "RFC 9293 section 3.10.7.4", "the ACK of our FIN moves CLOSING to TIME-WAIT";
@@ -190,9 +198,13 @@ pub mod rules {
         TIME_WAIT_RST_IGNORED: "check-rst-bit/time-wait-ignored", Must, "RFC 9293 section 3.10.7.4", "a RST that is not at RCV.NXT leaves TIME-WAIT alone";
         TIME_WAIT_RFC1337: "time-wait/rfc1337", Linux, "Linux tcp_rfc1337", "with tcp_rfc1337=1 a RST in TIME-WAIT is ignored", departs "RFC 9293 section 3.10.7.4";
         TIME_WAIT_REOPEN: "time-wait/reopen", May, "RFC 6191 section 2", "a SYN in TIME-WAIT with a newer timestamp, or a larger sequence number, opens a new connection";
+        TIME_WAIT_REOPEN_BEYOND: "time-wait/reopen-beyond", Linux, "RFC 9293 section 3.6.1, Linux tcp_timewait_state_process(), newer kernels", "the connection that replaces one in TIME-WAIT begins beyond the old one's largest window";
+        TIME_WAIT_REOPEN_CLOCK: "time-wait/reopen-by-clock", Linux, "RFC 9293 section 3.4.1, Linux secure_tcp_seq(), tcp_v4_fill_cb(), older kernels", "the connection that replaces one in TIME-WAIT begins where the ISN clock stands, which may be among the old one's numbers", departs "RFC 9293 section 3.6.1";
         TIME_WAIT_SYN: "time-wait/old-syn", Must, "RFC 9293 section 3.10.7.4", "another SYN in TIME-WAIT is answered with an ACK";
 
         TIME_WAIT_REUSE: "time-wait/reuse", May, "RFC 6191, Linux tcp_twsk_unique()", "connect may take over a four-tuple in TIME-WAIT: its ISS is beyond the old connection's numbers, TS.Recent is kept";
+        FIN_WAIT_2_REFUSED: "connect/fin-wait-2-refused", Must, "RFC 9293 section 3.10.1, Linux tcp_twsk_unique(), newer kernels", "connect does not take over a four-tuple whose connection is in FIN-WAIT-2, tcp_tw_reuse or not";
+        FIN_WAIT_2_REUSED: "connect/fin-wait-2-reused", Linux, "Linux tcp_twsk_unique(), older kernels", "with tcp_tw_reuse connect takes over a four-tuple from an orphan in FIN-WAIT-2 as from one in TIME-WAIT", departs "RFC 9293 section 3.10.1";
         TIME_WAIT_NO_ROOM: "time-wait/no-room", Linux, "Linux tcp_max_tw_buckets", "beyond tcp_max_tw_buckets a connection skips TIME-WAIT", departs "RFC 9293 section 3.10.7.4";
 
         // FIN-WAIT-2 without an owner.
@@ -214,6 +226,8 @@ pub mod rules {
         KEEPALIVE_DEAD: "keepalive/dead", Linux, "Linux tcp_keepalive_probes", "after the last unanswered probe a RST is sent and the connection ends: ETIMEDOUT";
         ZERO_WINDOW_PROBE: "timeout/zero-window-probe", Must, "RFC 9293 section 3.8.6.1", "a closed window is probed at increasing intervals";
         SHRUNK_WINDOW: "timeout/shrunk-window", Linux, "Linux tcp_rtx_probe0_timed_out()", "while the peer's window is shrunk to nothing retransmissions probe it and are not counted; without an ACK for two RTO_MAX the connection ends: ETIMEDOUT";
+        SHRUNK_WINDOW_USER: "timeout/shrunk-window-user", Linux, "Linux tcp_rtx_probe0_timed_out(), tcp_retransmit_timer(), newer kernels", "while the window is shrunk the user timeout counts from the first retransmission";
+        SHRUNK_WINDOW_USER_TICKS: "timeout/shrunk-window-user-ticks", Linux, "Linux tcp_rtx_probe0_timed_out(), older kernels", "while the window is shrunk the user timeout counts from the latest ACK: from the first retransmission, ticks are taken for its milliseconds";
         CORK_TIMEOUT: "timeout/cork", Linux, "Linux tcp_probe_timer(), tcp(7) TCP_CORK", "what MSG_MORE or TCP_CORK holds back goes out when the probe timer fires";
 
         // Section 3.9.2.2: ICMP errors.

@@ -21,6 +21,10 @@ pub struct Tcb {
 
     /// Initial send sequence number; unknown until the first segment is sent.
     pub iss: Option<Seq>,
+    /// Where it will lie while it is unknown: the first number and how many follow it.
+    pub iss_within: Option<(Seq, u32)>,
+    /// When the first SYN or SYN,ACK was sent.
+    pub opened_at: Option<Nanos>,
     /// Initial receive sequence number.
     pub irs: Seq,
     /// SND.UNA
@@ -322,6 +326,8 @@ impl Tcb {
             state: State::Closed,
             transitions: Vec::new(),
             iss: None,
+            iss_within: None,
+            opened_at: None,
             irs: zero,
             snd_una: zero,
             snd_nxt: zero,

@@ -3,24 +3,63 @@
 //!
 //! Owns every answer of a connection that has no socket any more. Refuses to know full sockets.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use crate::arrives::old_timestamp;
 use crate::opening::{accept_syn, reset_reply};
 use crate::rule::{RuleRef, rules};
-use crate::segment::{Flags, Segment};
+use crate::segment::{Flags, Segment, Seq};
 use crate::state::State;
 use crate::step::{Limited, Work};
 use crate::tcb::{AckBy, EmissionKind};
-use crate::time::Ticks;
+use crate::time::{Span, Ticks};
 
 /// A segment arrives.
-pub(crate) fn arrives<'p>(mut w: Work<'p>, segment: &Segment) -> Work<'p> {
+pub(crate) fn arrives<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
     let paws_reject = old_timestamp(&w, segment, 0);
     if w.t.state == State::FinWait2 {
         fin_wait_2(&mut w, segment, paws_reject);
+    } else if opens(&w, segment, paws_reject) && w.t.user.listening {
+        return reopen(w, segment);
     } else {
         time_wait(&mut w, segment, paws_reject);
     }
-    w
+    vec![w]
+}
+
+/// Whether it is a SYN that may replace the connection in TIME-WAIT.
+fn opens(w: &Work<'_>, segment: &Segment, paws_reject: bool) -> bool {
+    let newer = segment.options.timestamps.is_some_and(|ts| {
+        w.t.agreed.timestamps && w.t.ts_recent != 0 && (w.t.ts_recent.wrapping_sub(ts.val) as i32) < 0
+    });
+    let syn = segment.has(Flags::SYN) && !segment.has(Flags::RST) && !segment.has(Flags::ACK);
+    syn && !paws_reject && (segment.seq.after(w.t.rcv_nxt) || newer)
+}
+
+/// A listener takes over. Which of the two numbers a kernel begins with is its own: both are kept until it shows.
+fn reopen<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
+    let mut by_clock = w.clone();
+    let within = clock_since_opened(&w);
+    let beyond = w.t.snd_nxt + 65_537;
+    w.fired(&rules::TIME_WAIT_REOPEN_BEYOND);
+    accept_syn(&mut w, segment, Some(beyond));
+    by_clock.fired(&rules::TIME_WAIT_REOPEN_CLOCK);
+    accept_syn(&mut by_clock, segment, None);
+    by_clock.t.iss_within = within;
+    let mut both = vec![w, by_clock];
+    both.iter_mut().for_each(|w| w.owe(EmissionKind::SynAck, &rules::TIME_WAIT_REOPEN));
+    both
+}
+
+/// Where the ISN clock stands for this four-tuple, which began at the ISS: it counts every 64 ns (`seq_scale`).
+fn clock_since_opened(w: &Work<'_>) -> Option<(Seq, u32)> {
+    const CLOCK_NS: u64 = 64;
+    let (iss, opened) = w.t.iss.zip(w.t.opened_at)?;
+    let blur = w.p.processing_ns;
+    let gone = Span::new(w.at.lo, w.at.hi + blur).since(Span::new(opened.saturating_sub(blur), opened));
+    let (lo, hi) = (gone.lo / CLOCK_NS, gone.hi / CLOCK_NS + 1);
+    Some((iss + lo as u32, (hi - lo) as u32))
 }
 
 /// FIN-WAIT-2 without an owner.
@@ -81,20 +120,9 @@ fn time_wait(w: &mut Work<'_>, segment: &Segment, paws_reject: bool) {
         take_timestamp(w, segment);
         return;
     }
-    let newer = segment.options.timestamps.is_some_and(|ts| {
-        w.t.agreed.timestamps && w.t.ts_recent != 0 && (w.t.ts_recent.wrapping_sub(ts.val) as i32) < 0
-    });
-    let opening = segment.has(Flags::SYN) && !rst && !segment.has(Flags::ACK);
-    if opening && !paws_reject && (segment.seq.after(nxt) || newer) {
-        if w.t.user.listening {
-            // `tcp_timewait_state_process`: the new ISN lies beyond the old connection's largest window.
-            let iss = w.t.snd_nxt + 65_537;
-            accept_syn(w, segment, Some(iss));
-            w.owe(EmissionKind::SynAck, &rules::TIME_WAIT_REOPEN);
-        } else {
-            let kind = ack(w);
-            w.owe(kind, &rules::TIME_WAIT_SYN);
-        }
+    if opens(w, segment, paws_reject) {
+        let kind = ack(w);
+        w.owe(kind, &rules::TIME_WAIT_SYN);
         return;
     }
     if rst {

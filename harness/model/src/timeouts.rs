@@ -23,7 +23,7 @@ const MS: u64 = 1_000_000;
 pub(crate) fn timeout<'p>(mut w: Work<'p>, which: Timeout) -> Vec<Work<'p>> {
     match which {
         Timeout::Retransmit => match w.t.retransmit.take() {
-            Some((RetransmitKind::Timeout, _)) => retransmission_timeout(w),
+            Some((RetransmitKind::Timeout, timer)) => retransmission_timeout(w, timer.asked),
             Some((RetransmitKind::LossProbe, _)) => vec![loss_probe_timeout(w)],
             Some((RetransmitKind::WindowProbe, _)) => window_probe_timeout(w),
             None => Vec::new(),
@@ -50,8 +50,8 @@ pub(crate) fn timeout<'p>(mut w: Work<'p>, which: Timeout) -> Vec<Work<'p>> {
     }
 }
 
-/// RTO expired (`tcp_retransmit_timer`).
-pub(crate) fn retransmission_timeout(w: Work<'_>) -> Vec<Work<'_>> {
+/// RTO expired (`tcp_retransmit_timer`); the timer was asked to expire at `asked`.
+pub(crate) fn retransmission_timeout(mut w: Work<'_>, asked: Span) -> Vec<Work<'_>> {
     match w.t.state {
         State::SynSent => vec![syn_timeout(w)],
         State::SynReceived if !w.t.user.owned => vec![syn_ack_timeout(w)],
@@ -62,27 +62,31 @@ pub(crate) fn retransmission_timeout(w: Work<'_>) -> Vec<Work<'_>> {
         | State::CloseWait
         | State::Closing
         | State::LastAck => {
-            let shrunk = w.t.snd_wnd == 0 && !w.t.user.orphan;
-            let (outcome, rule) = if shrunk { shrunk_window_timed_out(&w) } else { (timed_out(&w), retry_rule(&w)) };
+            if w.t.snd_wnd == 0 && !w.t.user.orphan {
+                return shrunk_window_timeout(w, asked);
+            }
+            let outcome = timed_out(&w);
             let mut done = Vec::new();
             if outcome.may_expire {
+                let rule = retry_rule(&w);
                 done.push(give_up(w.clone(), rule));
             }
             if outcome.may_go_on {
-                let mut again = w;
-                if !shrunk {
-                    again.t.retransmits += 1;
-                }
-                again.t.recovering = true;
-                let rule: RuleRef = if shrunk { &rules::SHRUNK_WINDOW } else { &rules::RTO };
-                again.owe(EmissionKind::Retransmit, rule);
-                back_off(&mut again);
-                done.push(again);
+                w.t.retransmits += 1;
+                done.push(retransmitted(w, &rules::RTO));
             }
             done
         }
         State::Listen | State::TimeWait | State::Closed => Vec::new(),
     }
+}
+
+/// The oldest segment is sent again.
+fn retransmitted<'p>(mut w: Work<'p>, rule: RuleRef) -> Work<'p> {
+    w.t.recovering = true;
+    w.owe(EmissionKind::Retransmit, rule);
+    back_off(&mut w);
+    w
 }
 
 /// RTO doubles, at most to RTO_MAX, and the timer restarts; the user timeout may clamp it.
@@ -179,24 +183,46 @@ fn timed_out(w: &Work<'_>) -> Outcome {
 }
 
 /// The peer has shrunk its window to nothing with segments in flight, and the socket has an owner: it ends when two RTO_MAX, or
-/// the user timeout, have passed since the last ACK (`tcp_rtx_probe0_timed_out`).
-fn shrunk_window_timed_out(w: &Work<'_>) -> (Outcome, RuleRef) {
+/// the user timeout, have passed since the last ACK (`tcp_rtx_probe0_timed_out`). Since when a user timeout counts, is a
+/// kernel's own: both are kept until it shows.
+fn shrunk_window_timeout<'p>(w: Work<'p>, asked: Span) -> Vec<Work<'p>> {
     let sent = w.t.flight.first().map_or(w.at, |head| Span::at(head.sent_at));
     let lasting = w.at.since(w.t.retransmitted_at.unwrap_or(sent));
     let tick = w.p.tick_ns();
     let user_ms = u64::from(w.t.user.user_timeout_ms);
     let patience = 2 * u64::from(w.p.rto_max_ms);
-    let limit = if user_ms > 0 { patience.min(user_ms) } else { patience };
+    let limit = w.p.ticks_of_ms(if user_ms > 0 { patience.min(user_ms) } else { patience });
+    let quiet = w.p.ticks_since(asked, w.t.heard_at);
+    let silent = Outcome { may_expire: quiet.hi > limit, may_go_on: quiet.lo <= limit };
     // More than the limit, in ticks: one tick and the clock's millisecond blur the comparison.
-    let silent = Outcome::at_least(w.at.since(w.t.heard_at), limit * MS + tick, 2 * tick);
-    let since = Outcome::at_least(lasting, limit * MS + tick, tick + MS);
+    let since = Outcome::at_least(lasting, (limit + 1) * tick, tick + MS);
     let both =
         Outcome { may_expire: silent.may_expire && since.may_expire, may_go_on: silent.may_go_on || since.may_go_on };
-    if user_ms > 0 {
-        (both.or(Outcome::at_least(lasting, (user_ms + 1) * MS, MS)), &rules::USER_TIMEOUT)
-    } else {
-        (both, &rules::SHRUNK_WINDOW)
+    if user_ms == 0 {
+        return shrunk_window_decided(&w, both, &rules::SHRUNK_WINDOW, None);
     }
+    let in_ms = both.or(Outcome::at_least(lasting, (user_ms + 1) * MS, MS));
+    let in_ticks = both.or(Outcome::at_least(lasting, (user_ms + 1) * tick, tick + MS));
+    if in_ms == in_ticks {
+        return shrunk_window_decided(&w, in_ms, &rules::USER_TIMEOUT, None);
+    }
+    let mut done = shrunk_window_decided(&w, in_ms, &rules::USER_TIMEOUT, Some(&rules::SHRUNK_WINDOW_USER));
+    done.extend(shrunk_window_decided(&w, in_ticks, &rules::USER_TIMEOUT, Some(&rules::SHRUNK_WINDOW_USER_TICKS)));
+    done
+}
+
+/// The connection ends by this rule, or the segment is sent again as a probe; `shown` is the alternative that this shows.
+fn shrunk_window_decided<'p>(w: &Work<'p>, outcome: Outcome, rule: RuleRef, shown: Option<RuleRef>) -> Vec<Work<'p>> {
+    let mut w = w.clone();
+    w.rules.extend(shown);
+    let mut done = Vec::new();
+    if outcome.may_expire {
+        done.push(give_up(w.clone(), rule));
+    }
+    if outcome.may_go_on {
+        done.push(retransmitted(w, &rules::SHRUNK_WINDOW));
+    }
+    done
 }
 
 /// `tcp_model_timeout`: how long `boundary` retransmissions last when the first RTO is 200 ms.
