@@ -172,6 +172,11 @@ impl HostUnderTest {
         self.link.deliver(packet)
     }
 
+    /// Puts a frame on the link towards the host, as it is.
+    pub(crate) fn deliver_frame(&self, frame: &[u8]) -> Result<(), TargetError> {
+        self.link.deliver_frame(frame)
+    }
+
     /// The next segment of a connection, or ICMP error about one, that crossed the link; `None` when there is none yet.
     pub(crate) fn next_packet(&mut self, clock: &Clock) -> Result<Option<Seen>, TargetError> {
         loop {
@@ -185,9 +190,6 @@ impl HostUnderTest {
             let packet = match frame.packet {
                 Packet::Ip(packet) => packet,
                 Packet::Other => continue,
-                Packet::TooLong(bytes) => {
-                    return Ok(Some(trouble(at, format!("a frame of {bytes} bytes on a link with MTU {mtu}"))));
-                }
             };
             let expected = if frame.outgoing { Way::Out } else { Way::In };
             let of_packet = |connection: &&mut Connection| {
@@ -195,6 +197,9 @@ impl HostUnderTest {
                 way(packet, local, remote) == Some(expected)
             };
             let what = if let Some(connection) = self.connections.iter_mut().find(of_packet) {
+                if let Some(bytes) = frame.cut {
+                    return Ok(Some(trouble(at, format!("a frame of {bytes} bytes on a link with MTU {mtu}"))));
+                }
                 connection.see(expected, packet);
                 What::Segment(SegmentSeen { on: connection.identity.name, way: expected, packet: packet.to_vec() })
             } else if let Some(connection) = self.connections.iter().find(|c| !frame.outgoing && is_about(packet, c)) {

@@ -89,6 +89,11 @@ impl KernelTarget {
         })
     }
 
+    /// Puts an Ethernet frame on the link of a host, whoever it is from or for: what else may be on a link.
+    pub fn disturb(&mut self, of: Endpoint, frame: &[u8]) -> Result<(), TargetError> {
+        self.host(of)?.deliver_frame(frame)
+    }
+
     fn host(&mut self, of: Endpoint) -> Result<&mut HostUnderTest, TargetError> {
         self.running(of.host).ok_or_else(|| TargetError::Failed(format!("there is no endpoint {of} now")))
     }

@@ -50,6 +50,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) stamp_unix_ns: Option<u64>,
     /// The IP packet in it.
     pub(crate) packet: Packet<'a>,
+    /// Its whole length, bytes, where it is more than the link's MTU allows: the packet is cut then.
+    pub(crate) cut: Option<usize>,
 }
 
 /// What is in a frame.
@@ -57,10 +59,8 @@ pub(crate) struct Frame<'a> {
 pub(crate) enum Packet<'a> {
     /// An IP packet.
     Ip(&'a [u8]),
-    /// Something else.
+    /// Something else, or for somebody else.
     Other,
-    /// More than the link's MTU: so many bytes.
-    TooLong(usize),
 }
 
 impl CapturedLink {
@@ -100,9 +100,13 @@ impl CapturedLink {
 
     /// Puts an IP packet on the link, towards the captured end.
     pub(crate) fn deliver(&self, packet: &[u8]) -> Result<(), TargetError> {
-        let frame = [&self.header[..], packet].concat();
-        self.testbed.injection.send(self.tester_link, &frame).map_err(|error| {
-            let (bytes, mtu) = (packet.len(), self.mtu);
+        self.deliver_frame(&[&self.header[..], packet].concat())
+    }
+
+    /// Puts a frame on the link, towards the captured end, whoever it is for.
+    pub(crate) fn deliver_frame(&self, frame: &[u8]) -> Result<(), TargetError> {
+        self.testbed.injection.send(self.tester_link, frame).map_err(|error| {
+            let (bytes, mtu) = (frame.len().saturating_sub(ETHERNET), self.mtu);
             TargetError::Failed(format!("putting {bytes} bytes on a link with MTU {mtu}: {error}"))
         })
     }
@@ -111,11 +115,13 @@ impl CapturedLink {
     pub(crate) fn next_frame(&mut self) -> io::Result<Option<Frame<'_>>> {
         let Some(capture) = &self.capture else { return Ok(None) };
         let Some(captured) = capture.receive(&mut self.buffer)? else { return Ok(None) };
-        let packet = match self.buffer.get(..captured.len) {
-            Some(frame) => ip_packet(frame).map_or(Packet::Other, Packet::Ip),
-            None => Packet::TooLong(captured.len),
+        let cut = (captured.len > self.buffer.len()).then_some(captured.len);
+        let frame = &self.buffer[..captured.len.min(self.buffer.len())];
+        let packet = match captured.foreign {
+            true => Packet::Other,
+            false => ip_packet(frame).map_or(Packet::Other, Packet::Ip),
         };
-        Ok(Some(Frame { outgoing: captured.outgoing, stamp_unix_ns: captured.stamp_unix_ns, packet }))
+        Ok(Some(Frame { outgoing: captured.outgoing, stamp_unix_ns: captured.stamp_unix_ns, packet, cut }))
     }
 
     /// Its MTU, bytes.

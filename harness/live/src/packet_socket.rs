@@ -19,8 +19,11 @@ const CAPTURE_BUFFER: i32 = 212_992;
 
 // Values of include/uapi/linux/if_packet.h.
 const PACKET_STATISTICS: i32 = 6;
+const PACKET_AUXDATA: i32 = 8;
 const PACKET_QDISC_BYPASS: i32 = 20;
+const PACKET_HOST: u8 = 0;
 const PACKET_OUTGOING: u8 = 4;
+const TP_STATUS_VLAN_VALID: u32 = 1 << 4;
 
 /// Hears every frame of one link, in the order in which the kernel's IP layer gets and gives them.
 #[derive(Debug)]
@@ -39,6 +42,9 @@ pub(crate) struct InjectionSocket {
 pub(crate) struct Captured {
     /// Whether this end of the link sent it.
     pub(crate) outgoing: bool,
+    /// Whether it came for somebody else: another Ethernet address, all of them, or a VLAN, whose tag is taken off before it is
+    /// captured. TCP gets nothing of it (`tcp_v4_rcv`, `__netif_receive_skb_core`).
+    pub(crate) foreign: bool,
     /// The kernel's stamp, nanoseconds since 1970; `None` if there was none.
     pub(crate) stamp_unix_ns: Option<u64>,
     /// Its whole length, bytes; more than the buffer's when it was cut.
@@ -52,6 +58,7 @@ impl CaptureSocket {
         let descriptor = packet_socket()?;
         socket_option::set_int(descriptor.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, CAPTURE_BUFFER)?;
         socket_option::set_int(descriptor.as_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
+        socket_option::set_int(descriptor.as_fd(), libc::SOL_PACKET, PACKET_AUXDATA, 1)?;
         let address = link_address(link, libc::ETH_P_ALL as u16);
         // SAFETY: the address is valid for its length.
         let result = unsafe {
@@ -84,9 +91,12 @@ impl CaptureSocket {
                 Some(_) | None => Err(error),
             };
         }
+        let Aside { stamp_unix_ns, vlan } = aside(&message);
+        let outgoing = address.sll_pkttype == PACKET_OUTGOING;
         Ok(Some(Captured {
-            outgoing: address.sll_pkttype == PACKET_OUTGOING,
-            stamp_unix_ns: stamp(&message),
+            outgoing,
+            foreign: !outgoing && (address.sll_pkttype != PACKET_HOST || vlan != 0),
+            stamp_unix_ns,
             len: length as usize,
         }))
     }
@@ -171,17 +181,35 @@ fn link_address(link: u32, protocol: u16) -> libc::sockaddr_ll {
     address
 }
 
-fn stamp(message: &libc::msghdr) -> Option<u64> {
+/// What comes beside a frame.
+#[derive(Default)]
+struct Aside {
+    stamp_unix_ns: Option<u64>,
+    /// The VLAN of its tag; 0 where it has none, or one that only gives a priority.
+    vlan: u16,
+}
+
+fn aside(message: &libc::msghdr) -> Aside {
+    let mut aside = Aside::default();
     // SAFETY: the kernel filled the control buffer, and the CMSG macros stay within msg_controllen.
     unsafe {
         let mut header = libc::CMSG_FIRSTHDR(message);
         while let Some(control) = header.as_ref() {
-            if control.cmsg_level == libc::SOL_SOCKET && control.cmsg_type == libc::SCM_TIMESTAMPNS {
-                let time = libc::CMSG_DATA(header).cast::<libc::timespec>().read_unaligned();
-                return Some(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64);
+            match (control.cmsg_level, control.cmsg_type) {
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                    let time = libc::CMSG_DATA(header).cast::<libc::timespec>().read_unaligned();
+                    aside.stamp_unix_ns = Some(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64);
+                }
+                (libc::SOL_PACKET, PACKET_AUXDATA) => {
+                    let data = libc::CMSG_DATA(header).cast::<libc::tpacket_auxdata>().read_unaligned();
+                    if data.tp_status & TP_STATUS_VLAN_VALID != 0 {
+                        aside.vlan = data.tp_vlan_tci & 0xfff;
+                    }
+                }
+                _ => {}
             }
             header = libc::CMSG_NXTHDR(message, header);
         }
     }
-    None
+    aside
 }
