@@ -16,6 +16,7 @@ mod items;
 mod lateness;
 mod others;
 mod predictions;
+mod sampled;
 mod sights;
 mod trail;
 

@@ -3,12 +3,13 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use tcpconform_engine::judge::timed_answers;
+use tcpconform_engine::judge::{judge, timed_answers};
+use tcpconform_engine::judgement::{Judgement, Verdict};
 use tcpconform_engine::load::load_path;
 use tcpconform_engine::model_target::play_on_model;
-use tcpconform_engine::trace::{Nanos, Trace, Way, What};
+use tcpconform_engine::trace::{Nanos, Record, Sample, Source, TimerKind, TimerSample, Trace, Way, What};
 use tcpconform_engine::wire;
-use tcpconform_model::Flags;
+use tcpconform_model::{Flags, State};
 
 fn trace(name: &str) -> Trace {
     let (id, _) = name.split_once('@').expect("a variant");
@@ -46,15 +47,68 @@ fn each_timer_has_its_window_and_its_record() {
     insta::assert_snapshot!(text(&trace("keepalive/dead-peer@established,ts,ipv4")));
 }
 
-#[test]
-fn what_did_not_come_has_no_record() {
-    let mut trace = trace("orphan/fin-wait-1@closed,2,sack,ipv4");
+/// Indices of the records of emitted FINs.
+fn fins(trace: &Trace) -> Vec<usize> {
     let is_fin = |what: &What| match what {
         What::Segment(seen) => seen.way == Way::Out && wire::parse(&seen.packet).unwrap().segment.has(Flags::FIN),
         What::Icmp(_) | What::Relay(_) | What::Call(_) | What::Sample(_) | What::Transition(_) => false,
         What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End {} => false,
     };
-    let third = (0..trace.records.len()).filter(|record| is_fin(&trace.records[*record].what)).nth(2).unwrap();
+    (0..trace.records.len()).filter(|record| is_fin(&trace.records[*record].what)).collect()
+}
+
+#[test]
+fn what_did_not_come_has_no_record() {
+    let mut trace = trace("orphan/fin-wait-1@closed,2,sack,ipv4");
+    let third = fins(&trace)[2];
     trace.records.remove(third);
     insta::assert_snapshot!(text(&trace));
+}
+
+/// The kernel was asked from `before` the second FIN until `after` it, and told of this timer.
+fn asked_around_a_retransmission(before: Nanos, after: Nanos, timer: Option<TimerSample>) -> Judgement {
+    let mut trace = trace("orphan/fin-wait-1@closed,2,no-sack,ipv4");
+    let fin = fins(&trace)[1];
+    let (at, step) = (trace.records[fin].at, trace.records[fin].step);
+    let sample = Sample {
+        on: trace.header.endpoints[0].name,
+        source: Source::SockDiag,
+        until: at + after,
+        state: State::FinWait1,
+        timer,
+        receive_queue: None,
+        send_queue: None,
+    };
+    trace.records.insert(fin, Record { at: at - before, step, what: What::Sample(sample) });
+    judge(&trace)
+}
+
+#[test]
+fn a_handler_that_runs_while_the_kernel_is_asked_has_taken_its_timer_away() {
+    let told = |expires_ms, retransmits| Some(TimerSample { kind: TimerKind::Retransmit, expires_ms, retransmits });
+    for timer in [None, told(0, 0), told(400, 1)] {
+        let judgement = asked_around_a_retransmission(6000, 2000, timer);
+        assert_eq!(judgement.verdict, Verdict::Pass, "{timer:?}: {judgement:?}");
+    }
+    for (timer, reason) in
+        [(told(0, 1), "got Retransmit timer, 1 retr"), (told(400, 0), "got Retransmit timer, 0 retr")]
+    {
+        let judgement = asked_around_a_retransmission(6000, 2000, timer);
+        assert!(judgement.reason.as_ref().is_some_and(|told| told.contains(reason)), "{timer:?}: {judgement:?}");
+    }
+}
+
+#[test]
+fn otherwise_a_timer_is_pending() {
+    let mut trace = trace("orphan/fin-wait-1@closed,2,no-sack,ipv4");
+    let fins = fins(&trace);
+    let samples = trace.records[fins[1]..fins[2]].iter_mut().filter_map(|record| match &mut record.what {
+        What::Sample(sample) => Some(sample),
+        What::Segment(_) | What::Icmp(_) | What::Relay(_) | What::Call(_) | What::Transition(_) => None,
+        What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End {} => None,
+    });
+    let taken = samples.map(|sample| sample.timer.take()).count();
+    assert!(taken > 0, "the case asks between the second FIN and the third");
+    let findings = judge(&trace).findings;
+    assert_eq!(findings.first().map(|finding| finding.actual.as_str()), Some("no timer"));
 }

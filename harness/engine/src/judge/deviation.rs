@@ -23,3 +23,8 @@ pub(super) fn relative(tcb: &Tcb, segment: &Segment) -> String {
     let bases = Bases { seq: tcb.iss.unwrap_or_default(), ack: tcb.irs };
     display_segment(segment, bases, true)
 }
+
+/// As in `+1.505588`.
+pub(super) fn seconds(ns: Nanos) -> String {
+    format!("+{}.{:06}", ns / 1_000_000_000, ns / 1_000 % 1_000_000)
+}

@@ -4,18 +4,18 @@
 //! its window: the frontier holds each possibility until an observation decides.
 
 use tcpconform_model::{
-    CallResult, Emission, Event, Mismatch, Nanos, Profile, RetransmitKind, RuleRef, Segment, Span, State, Tcb, Timeout,
-    Transition, describe, explain, pending, rules, step,
+    CallResult, Emission, Event, Mismatch, Nanos, Profile, RuleRef, Segment, Span, State, Tcb, Timeout, Transition,
+    describe, explain, pending, rules, step,
 };
 
-use super::blame::{Decided, blame, rule_of_state, rule_of_timer};
+use super::blame::{Decided, blame};
 use super::chosen::Chosen;
-use super::deviation::{Deviation, relative};
+use super::deviation::{Deviation, relative, seconds};
 use super::expiry::Expiry;
 use super::fired::Fired;
 use super::items::{Item, Items, SeenItem, Stimulus};
+use super::sampled::{Sampled, TimerTold, checked_by};
 use super::trail::{Trail, Trails};
-use crate::trace::{Sample, Source, TimerKind, TimerSample};
 
 /// More possibilities than this mean that the model leaves too much open.
 const LIMIT: usize = 256;
@@ -55,6 +55,8 @@ struct Possible {
     unreported: Vec<(State, State)>,
     /// The state before the last change, and until when it may still be seen.
     earlier: Option<(State, Nanos)>,
+    /// The timer before the last change, likewise.
+    earlier_timer: Option<(Option<TimerTold>, Nanos)>,
     /// Rules that decided.
     fired: Fired,
     /// Named alternatives that they are.
@@ -94,6 +96,7 @@ impl<'t> Frontier<'t> {
             elapsed: 0,
             unreported: Vec::new(),
             earlier: None,
+            earlier_timer: None,
             fired: Fired::default(),
             chosen: Chosen::default(),
             expired: None,
@@ -272,7 +275,7 @@ impl<'t> Frontier<'t> {
             if stimulus.event == Event::HostDies {
                 // Nobody is left to report what went before.
                 next.unreported.clear();
-                next.earlier = None;
+                (next.earlier, next.earlier_timer) = (None, None);
             }
             next.next += 1;
             open.push(next);
@@ -369,12 +372,14 @@ impl<'t> Frontier<'t> {
                     );
                 }
             },
-            SeenItem::Sampled(asked, sample) => match self.contradiction(possible, *asked, item.at, sample) {
-                None => next.push(possible.clone().held_to(checked_by(sample))),
-                Some((rule, expected, actual, likeness)) => {
-                    closest.offer(possible, likeness, deviation(rule, expected, actual));
+            SeenItem::Sampled(asked, sample) => {
+                match possible.sampled().contradiction(*asked, item.at, sample, self.profile) {
+                    None => next.push(possible.clone().held_to(checked_by(sample))),
+                    Some((rule, expected, actual, likeness)) => {
+                        closest.offer(possible, likeness, deviation(rule, expected, actual));
+                    }
                 }
-            },
+            }
             SeenItem::Changed(from, to) => {
                 let mut after = possible.clone();
                 if after.unreported.first() == Some(&(*from, *to)) {
@@ -399,115 +404,6 @@ impl<'t> Frontier<'t> {
             SeenItem::End => next.push(possible.clone()),
         }
     }
-
-    /// What a sample says that the possibility does not.
-    fn contradiction(
-        &self,
-        possible: &Possible,
-        asked: Nanos,
-        answered: Nanos,
-        sample: &Sample,
-    ) -> Option<Contradiction> {
-        let tcb = &possible.tcb;
-        let state = match sample.source {
-            Source::SockDiag => tcb.state,
-            Source::TcpInfo => tcb.socket_state(),
-        };
-        // Where there is no connection, the kernel's answer is the listener if there is one.
-        let none = |state: State| matches!(state, State::Listen | State::Closed);
-        if tcb.user.listening && none(state) && none(sample.state) {
-            return None;
-        }
-        if sample.state != state {
-            // A lookup may find nothing while the mini-socket takes the full one's place (`inet_twsk_hashdance_schedule`).
-            let hidden = tcb.is_mini() && sample.state == State::Closed;
-            let just_changed = possible.earlier.is_some_and(|(earlier, until)| {
-                (earlier == sample.state || hidden) && until + self.profile.processing_ns >= asked
-            });
-            if just_changed {
-                return None;
-            }
-            let rule = rule_of_state(sample.state, asked, possible.decided, tcb, self.profile);
-            return Some((rule, state.to_string(), sample.state.to_string(), 4));
-        }
-        if sample.source == Source::TcpInfo {
-            return None;
-        }
-        self.wrong_timer(tcb, asked, answered, sample).or_else(|| wrong_queues(tcb, sample))
-    }
-
-    /// What the sample says of the pending timer that the possibility does not.
-    fn wrong_timer(&self, tcb: &Tcb, asked: Nanos, answered: Nanos, sample: &Sample) -> Option<Contradiction> {
-        let by_kind = |kind: RetransmitKind| match kind {
-            RetransmitKind::Timeout | RetransmitKind::LossProbe => TimerKind::Retransmit,
-            RetransmitKind::WindowProbe => TimerKind::Probe,
-        };
-        // The order in which `inet_sk_diag_fill` looks.
-        let pending = (tcb.time_wait.map(|timer| (TimerKind::TimeWait, 0, timer)))
-            .or_else(|| {
-                tcb.retransmit.map(|(kind, timer)| {
-                    let count = if kind == RetransmitKind::WindowProbe { tcb.probes_out } else { tcb.retransmits };
-                    (by_kind(kind), count, timer)
-                })
-            })
-            .or_else(|| tcb.keepalive.map(|timer| (TimerKind::Keepalive, tcb.probes_out, timer)));
-        let wrong = |expected: String, actual: String| Some((rule_of_timer(tcb, self.profile), expected, actual, 6));
-        let told_text = |told: &TimerSample| {
-            format!("{:?} timer, {} retransmissions, expires in {} ms", told.kind, told.retransmits, told.expires_ms)
-        };
-        let (told, (kind, count, timer)) = match (&sample.timer, pending) {
-            (None, None) => return None,
-            (None, Some((_, _, timer))) if timer.due.lo <= answered => return None,
-            (None, Some((kind, _, timer))) => {
-                let expected = format!(
-                    "{kind:?} timer that expires between {} and {}",
-                    seconds(timer.asked.lo),
-                    seconds(timer.asked.hi)
-                );
-                return wrong(expected, "no timer".to_string());
-            }
-            (Some(told), None) => return wrong("no timer".to_string(), told_text(told)),
-            (Some(told), Some(pending)) => (told, pending),
-        };
-        if told.kind != kind {
-            return wrong(format!("{kind:?} timer"), told_text(told));
-        }
-        if u32::from(told.retransmits) != count {
-            return wrong(format!("{count} retransmissions or probes"), told_text(told));
-        }
-        // Both the answer's time and the kernel's rounding to ticks and milliseconds blur the expiry.
-        let blur = self.profile.tick_ns() + 1_000_000;
-        let expiry = u64::from(told.expires_ms) * 1_000_000;
-        let (earliest, latest) = (asked + expiry, answered + expiry);
-        let overdue = told.expires_ms == 0 && timer.due.hi >= asked;
-        if latest + blur < timer.asked.lo || earliest > timer.asked.hi + blur && !overdue {
-            let expected = format!("expiry between {} and {}", seconds(timer.asked.lo), seconds(timer.asked.hi));
-            return wrong(expected, told_text(told));
-        }
-        None
-    }
-}
-
-/// What a sample says that a possibility does not: rule, expected, actual, likeness.
-type Contradiction = (RuleRef, String, String, u8);
-
-/// What the sample says of the queues of a full socket that the possibility does not (`tcp_diag_get_info`).
-fn wrong_queues(tcb: &Tcb, sample: &Sample) -> Option<Contradiction> {
-    let request = tcb.state == State::SynReceived && !tcb.user.owned;
-    if tcb.is_mini() || request || matches!(tcb.state, State::Listen | State::Closed) {
-        return None;
-    }
-    let wrong = |expected: String, actual: String| Some((&rules::QUEUES_REPORTED as RuleRef, expected, actual, 6));
-    let unacknowledged = tcb.write_seq.since(tcb.snd_una).max(0) as u32;
-    if let Some(told) = sample.send_queue.filter(|told| *told != unacknowledged) {
-        return wrong(format!("{unacknowledged} in the send queue"), format!("{told}"));
-    }
-    // The FIN counts as one until the reader has come to it; a close() leaves the count where it is.
-    let unread = tcb.user.unread..=tcb.user.unread + u32::from(tcb.user.eof);
-    if let Some(told) = sample.receive_queue.filter(|told| !tcb.user.orphan && !unread.contains(told)) {
-        return wrong(format!("{} in the receive queue", tcb.user.unread), format!("{told}"));
-    }
-    None
 }
 
 /// Takes a possibility, or lets it be one with another that goes on alike.
@@ -536,6 +432,12 @@ impl Possible {
         self
     }
 
+    /// What a sample is held against.
+    fn sampled(&self) -> Sampled<'_> {
+        let Possible { tcb, earlier, earlier_timer, decided, .. } = self;
+        Sampled { tcb, earlier: *earlier, earlier_timer: *earlier_timer, decided: *decided }
+    }
+
     /// Whether both go on alike: how they came to be does not count.
     fn equals(&self, other: &Possible) -> bool {
         self.next == other.next
@@ -558,10 +460,25 @@ impl Possible {
         unreported
             .extend(tcb.transitions.drain(..).filter(|(from, to)| *from != State::Listen && *to != State::Listen));
         let earlier = if tcb.state == self.tcb.state { self.earlier } else { Some((self.tcb.state, at)) };
+        let timer = TimerTold::of(&self.tcb);
+        let earlier_timer = if TimerTold::of(&tcb) == timer { self.earlier_timer } else { Some((timer, at)) };
         let (fired, chosen) = (self.fired.with(&transition.rules), self.chosen.with(&transition.rules));
         let expired = Expiry::of(&transition.rules, transition.due).or(self.expired);
         let Possible { next, elapsed, decided, returns, trail, .. } = *self;
-        Possible { tcb, next, elapsed, unreported, earlier, fired, chosen, expired, decided, returns, trail }
+        Possible {
+            tcb,
+            next,
+            elapsed,
+            unreported,
+            earlier,
+            earlier_timer,
+            fired,
+            chosen,
+            expired,
+            decided,
+            returns,
+            trail,
+        }
     }
 }
 
@@ -577,18 +494,6 @@ static HEADER_RULES: [RuleRef; 6] = [
 
 fn checked_in(segment: &Segment) -> &'static [RuleRef] {
     if segment.options.timestamps.is_some() { &HEADER_RULES } else { &HEADER_RULES[..3] }
-}
-
-/// The rules about what the kernel tells of a connection, as far as it tells it.
-fn checked_by(sample: &Sample) -> &'static [RuleRef] {
-    static ALL: [RuleRef; 4] =
-        [&rules::TIMER_REPORTED, &rules::STATE_REPORTED, &rules::QUEUES_REPORTED, &rules::TIMER_REPORTED];
-    match (sample.timer.is_some(), sample.send_queue.is_some()) {
-        (false, false) => &ALL[1..2],
-        (true, false) => &ALL[..2],
-        (false, true) => &ALL[1..3],
-        (true, true) => &ALL[1..],
-    }
 }
 
 /// Why the result of a call is wrong: what it should have been.
@@ -655,8 +560,4 @@ fn states(possible: &[Possible]) -> Vec<State> {
     states.sort();
     states.dedup();
     states
-}
-
-fn seconds(ns: Nanos) -> String {
-    format!("+{}.{:06}", ns / 1_000_000_000, ns / 1_000 % 1_000_000)
 }
