@@ -4,8 +4,12 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -44,9 +48,10 @@ fn main() -> ExitCode {
 
 type Test = fn(&str) -> Result<(), String>;
 
-const TESTS: [(&str, Test); 3] = [
+const TESTS: [(&str, Test); 4] = [
     ("a case is played as on the running kernel, and again in the same way", played_alike),
     ("a kernel that panics is told with its own words", panics),
+    ("a machine that dies leaves the verdicts of the cases that were finished", killed),
     ("a kernel is played once", twice),
 ];
 
@@ -105,6 +110,31 @@ fn panics(kernel: &str) -> Result<(), String> {
     expect(&output, 3)?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if said.contains("error: the guest panicked: ") && said.contains("  | ") { Ok(()) } else { Err(said) }
+}
+
+fn killed(kernel: &str) -> Result<(), String> {
+    let folder = TempDir::new().unwrap();
+    let mut command = Command::new(BINARY);
+    command.args(["run", "time-wait", "rst", "--kernel", kernel, "--out"]).arg(folder.path());
+    let run = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let traces = folder.path().join("traces");
+    let started = Instant::now();
+    while fs::read_dir(&traces).map_or(0, Iterator::count) == 0 && started.elapsed() < Duration::from_secs(120) {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let of_ours = fs::read_dir(format!("/proc/{}/task", run.id())).unwrap().flatten();
+    let children = of_ours.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap());
+    for child in children.collect::<String>().split_whitespace() {
+        kill(Pid::from_raw(child.parse().unwrap()), Signal::SIGKILL).unwrap();
+    }
+    let output = run.wait_with_output().unwrap();
+    expect(&output, 3)?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let report = report(folder.path())?;
+    if report["totals"]["pass"] == 0 || !said.contains("error: QEMU failed: signal: 9 (SIGKILL)") {
+        return Err(format!("{said}\n{report}"));
+    }
+    Ok(())
 }
 
 fn twice(kernel: &str) -> Result<(), String> {

@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -179,7 +180,7 @@ impl Machine {
                 continue;
             }
             if let Some(status) = ended {
-                return Err(self.why_it_ended(status.success()));
+                return Err(self.why_it_ended(status));
             }
             if self.heard.elapsed() > self.patience {
                 return Err(
@@ -218,12 +219,15 @@ impl Machine {
         Ok(length > 0)
     }
 
-    fn why_it_ended(&mut self, well: bool) -> MachineError {
+    fn why_it_ended(&mut self, status: ExitStatus) -> MachineError {
         if let Some(line) = panic_line(&self.console) {
             return MachineError::Panicked(line);
         }
+        if status.success() {
+            return MachineError::Stopped;
+        }
         let complaint = self.qemu.complaints();
-        if well { MachineError::Stopped } else { MachineError::Qemu(complaint) }
+        MachineError::Qemu(if complaint.is_empty() { status.to_string() } else { complaint })
     }
 }
 

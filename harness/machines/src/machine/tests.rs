@@ -123,6 +123,11 @@ fn an_emulator_that_refuses_is_quoted() {
 }
 
 #[test]
+fn an_emulator_that_is_killed_is_told() {
+    assert_eq!(told("cat ready > $2; kill -9 $$"), (vec![ready()], wrong("QEMU failed: signal: 9 (SIGKILL)")));
+}
+
+#[test]
 fn a_missing_emulator_is_told() {
     let folder = TempDir::new().unwrap();
     let setup = Setup {
