@@ -178,3 +178,42 @@ fn numbers(release: &str) -> [u32; 3] {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok());
     [(); 3].map(|()| numbers.next().unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tcpconform_engine::trace::Time;
+
+    #[test]
+    fn each_baseline_reads_back_and_is_of_a_whole_run_without_findings() {
+        assert_eq!(known().len(), 5);
+        for name in known() {
+            let (found, bytes) = nearest(name).unwrap();
+            let baseline = Baseline::read(bytes).unwrap();
+            assert_eq!((found, &*baseline.target.release, baseline.target.time), (name, name, Time::Virtual));
+            assert!(baseline.cases.len() > 2900, "{name}: {} cases", baseline.cases.len());
+            for case in &baseline.cases {
+                assert!(matches!(case.verdict, Verdict::Pass | Verdict::Skip), "{name}: {}", case.name());
+            }
+            let mut again = Vec::new();
+            baseline.write(&mut again).unwrap();
+            assert_eq!(Baseline::read(&again).unwrap(), baseline);
+        }
+    }
+
+    #[test]
+    fn the_nearest_baseline_begins_with_the_release_or_has_the_nearest_version() {
+        for (wanted, begins) in [
+            ("6.1", "6.1.0-"),
+            ("6.12", "6.12.95"),
+            ("6.12.4-arch1", "6.12.95"),
+            ("6.11.9", "6.12.95"),
+            ("6.17", "6.18.15"),
+            ("4.19.0", "5.10.0-"),
+            ("7.3.0-rc1+", "7.2.13"),
+        ] {
+            let (name, _) = nearest(wanted).unwrap();
+            assert!(name.starts_with(begins), "{wanted}: {name}");
+        }
+    }
+}

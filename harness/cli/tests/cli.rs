@@ -411,3 +411,22 @@ fn the_same_cases_many_times_come_to_the_same() {
     let fails = ["stress", "bind/*", "--times", "0"];
     assert_eq!(code(&tcpconform(&fails)), 2);
 }
+
+#[test]
+fn a_run_is_compared_with_the_nearest_baseline_that_comes_with_the_program() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reports/baselines");
+    let file = |of: &str| {
+        let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut found = files.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(of));
+        found.next().unwrap().to_str().unwrap().to_owned()
+    };
+    let same = tcpconform(&["compare", "6.12", &file("6.12.")]);
+    assert_eq!((code(&same), &*stdout(&same), &*stderr(&same)), (0, "", ""));
+    let newer = tcpconform(&["compare", "6.11.3", &file("7.2.")]);
+    assert_eq!(code(&newer), 0, "{}", stdout(&newer));
+    assert!(stderr(&newer).contains("no baseline of 6.11.3; the nearest is that of 6.12."), "{}", stderr(&newer));
+    assert!(stdout(&newer).contains("  ack-unsent  was check-ack/unsent-silent"), "{}", stdout(&newer));
+    // Cases that the older kernel cannot play are worse than a pass.
+    let older = tcpconform(&["compare", "7.2", &file("6.1.")]);
+    assert_eq!(code(&older), 1, "{}", stdout(&older));
+}
