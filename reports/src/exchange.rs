@@ -172,7 +172,7 @@ impl Exchange {
             Way::Out => {
                 let fate = self.fates.get(&(seen.on, at)).copied();
                 let (copies, expected) = match fate {
-                    Some(Fate::Dropped) => (0, at),
+                    Some(Fate::Dropped | Fate::Answered) => (0, at),
                     Some(Fate::Delayed(nanos)) => (1, at.saturating_add(nanos)),
                     Some(Fate::Duplicated(times)) => (times, at),
                     Some(Fate::Swapped | Fate::Rewritten) | None => (1, at),

@@ -94,6 +94,9 @@ impl Lines<'_> {
             .collect();
         let texts = [finding.expected.as_str(), finding.actual.as_str()];
         let left = width(texts.into_iter().chain(context.iter().map(|(text, _)| text.as_str()))).min(LEFT_MAX);
+        if let Some(on) = finding.on {
+            self.line("endpoint", &on.to_string());
+        }
         self.line("rule", &format!("{}: {}", finding.rule, finding.statement));
         self.line("expected", &format!("{:left$}    {}", finding.expected, finding.place));
         self.line("actual", &format!("{:left$}    record {}", finding.actual, finding.record));

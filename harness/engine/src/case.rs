@@ -435,4 +435,6 @@ pub enum RelayAction {
     Swap,
     /// It arrives with the fields that the text names changed.
     Rewrite(SegmentText),
+    /// It never arrives: the middle answers it with this segment, in the name of the other end.
+    Answer(SegmentText),
 }

@@ -71,6 +71,7 @@ fn contradict(judgement: &mut Judgement, shown: &str, majority: &str, cases: usi
         hint: Some(
             "a kernel does one or the other; one that does both depends on something that the model lacks".into(),
         ),
+        on: None,
     });
 }
 

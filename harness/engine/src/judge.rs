@@ -14,6 +14,7 @@ mod fired;
 mod frontier;
 mod items;
 mod lateness;
+mod link;
 mod others;
 mod predictions;
 mod sampled;
@@ -34,6 +35,7 @@ use frontier::{Failure, Frontier};
 pub(crate) use items::icmp_event;
 use items::items;
 use lateness::lateness;
+use link::link;
 pub use predictions::Shown;
 use predictions::predictions;
 use trail::Trails;
@@ -192,7 +194,7 @@ fn damaged_output(trace: &Trace, endpoint: &EndpointIdentity) -> Option<Finding>
     })
 }
 
-/// Worst first: a gap in the model, a finding, trouble of our own, a wait that was not met.
+/// A finding, a gap in the model, a lie of the middle, trouble of our own, a wait that was not met.
 fn verdict(trace: &Trace, findings: &[Finding], gaps: &[String], timed: &[TimedAnswer]) -> (Verdict, Option<String>) {
     if let Some(first) = findings.first() {
         return (Verdict::Fail, Some(format!("{}: expected {}, got {}", first.rule, first.expected, first.actual)));
@@ -200,9 +202,13 @@ fn verdict(trace: &Trace, findings: &[Finding], gaps: &[String], timed: &[TimedA
     if let Some(gap) = gaps.first() {
         return (Verdict::Error, Some(gap.clone()));
     }
+    let link = link(trace);
+    if let Some(lie) = link.lie {
+        return (Verdict::Error, Some(lie));
+    }
     match incomplete(trace) {
         Some(reason) => {
-            let why = lateness(trace, timed).map_or_else(String::new, |why| format!("{why}; "));
+            let why = lateness(trace, timed, &link.due).map_or_else(String::new, |why| format!("{why}; "));
             (Verdict::Inconclusive, Some(why + &reason))
         }
         None => (Verdict::Pass, None),

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::behaviour::Deed;
+use crate::case::Endpoint;
 use crate::prediction::Prediction;
 use crate::trace::Nanos;
 
@@ -161,6 +162,9 @@ pub struct Finding {
     pub possible: Vec<String>,
     /// The likely cause, where one is known.
     pub hint: Option<String>,
+    /// Whose it is, where more than one endpoint is under test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Endpoint>,
 }
 
 /// A record near a finding, ready to print.

@@ -224,9 +224,9 @@ impl ModelTarget {
             let at = delivery.at + LINK_NS;
             let routed = self.router.map(|router| wire::forward(delivery.packet.clone(), router));
             self.flying.push(match routed {
-                None => (at, from.other(), delivery.packet),
-                Some(Forwarded::On(packet)) => (at, from.other(), packet),
-                Some(Forwarded::Died(error)) => (at, from, error),
+                None => (at, delivery.to, delivery.packet),
+                Some(Forwarded::On(packet)) => (at, delivery.to, packet),
+                Some(Forwarded::Died(error)) => (at, delivery.to.other(), error),
             });
         }
     }

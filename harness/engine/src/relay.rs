@@ -1,9 +1,11 @@
-//! The middle between two kernels: which frame is dropped, delayed, duplicated, swapped or rewritten.
+//! The middle between two kernels: which frame is dropped, delayed, duplicated, swapped, rewritten or answered.
 //!
 //! Owns the rules of a case and their counts. Refuses to know sockets and clocks: frames and times come in, deliveries
 //! go out.
 
 use std::net::SocketAddr;
+
+use tcpconform_model::{Flags, Options, Segment, Seq, Timestamps};
 
 use crate::case::{Endpoint, RelayAction, RelayRule};
 use crate::notation::SegmentText;
@@ -31,7 +33,7 @@ struct Counted {
 pub struct Treatment {
     /// What was done, if anything else than to pass it on.
     pub act: Option<Fate>,
-    /// What is to be put on the other link, and when.
+    /// What is to be put on a link, and when.
     pub deliver: Vec<Delivery>,
 }
 
@@ -40,6 +42,8 @@ pub struct Treatment {
 pub struct Delivery {
     /// When.
     pub at: Nanos,
+    /// To whom.
+    pub to: Endpoint,
     /// The packet.
     pub packet: Vec<u8>,
 }
@@ -62,11 +66,13 @@ impl Middle {
 
     /// Decides on a packet that `from` emitted at `at`.
     pub fn treat(&mut self, from: Endpoint, at: Nanos, packet: Vec<u8>) -> Treatment {
+        let to = from.other();
+        let pass = |packet| Treatment { act: None, deliver: vec![Delivery { at, to, packet }] };
         let Ok(parsed) = wire::parse(&packet) else {
-            return pass(at, packet);
+            return pass(packet);
         };
         let Some((_, view)) = self.views.iter_mut().find(|(name, _)| *name == from) else {
-            return pass(at, packet);
+            return pass(packet);
         };
         let before = *view;
         view.follow(Way::Out, &parsed.segment);
@@ -85,15 +91,15 @@ impl Middle {
             view.follow(Way::In, &parsed.segment);
         }
         let mut treatment = match action {
-            None => pass(at, packet),
+            None => pass(packet),
             Some(RelayAction::Drop) => Treatment { act: Some(Fate::Dropped), deliver: Vec::new() },
             Some(RelayAction::Delay(by)) => {
                 let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-                let deliver = vec![Delivery { at: at.saturating_add(by), packet }];
+                let deliver = vec![Delivery { at: at.saturating_add(by), to, packet }];
                 Treatment { act: Some(Fate::Delayed(by)), deliver }
             }
             Some(RelayAction::Duplicate(copies)) => {
-                let deliver = (0..copies).map(|_| Delivery { at, packet: packet.clone() }).collect();
+                let deliver = (0..copies).map(|_| Delivery { at, to, packet: packet.clone() }).collect();
                 Treatment { act: Some(Fate::Duplicated(copies)), deliver }
             }
             Some(RelayAction::Swap) => {
@@ -102,14 +108,18 @@ impl Middle {
             }
             Some(RelayAction::Rewrite(text)) => {
                 let packet = self.rewrite(from, &parsed, &packet, &text);
-                Treatment { act: Some(Fate::Rewritten), deliver: vec![Delivery { at, packet }] }
+                Treatment { act: Some(Fate::Rewritten), deliver: vec![Delivery { at, to, packet }] }
+            }
+            Some(RelayAction::Answer(text)) => {
+                let packet = self.answer(from, &parsed, &text);
+                return Treatment { act: Some(Fate::Answered), deliver: vec![Delivery { at, to: from, packet }] };
             }
         };
         if !treatment.deliver.is_empty() {
             let due = self.held.iter().position(|(held_from, _)| *held_from == from);
             if let Some(i) = due {
                 let (_, packet) = self.held.remove(i);
-                treatment.deliver.push(Delivery { at, packet });
+                treatment.deliver.push(Delivery { at, to, packet });
             }
         }
         treatment
@@ -139,8 +149,30 @@ impl Middle {
         let destination = to.map_or(parsed.destination, |(_, address)| *address);
         wire::craft(parsed.source, destination, &segment, &wire::encode_options(&segment.options), payload)
     }
-}
 
-fn pass(at: Nanos, packet: Vec<u8>) -> Treatment {
-    Treatment { act: None, deliver: vec![Delivery { at, packet }] }
+    /// The answer to a packet in the name of the end that it was for.
+    fn answer(&mut self, from: Endpoint, parsed: &Packet, text: &SegmentText) -> Vec<u8> {
+        let other = self.views.iter().find(|(name, _)| *name == from.other());
+        let numbers = other.map_or_else(Default::default, |(_, view)| *view.numbers());
+        let bases = numbers.emitted();
+        let ack = text.ack.as_ref().map_or(parsed.segment.end(), |ack| ack.resolve(&numbers, bases.ack));
+        let timestamps = parsed.segment.options.timestamps;
+        let segment = Segment {
+            seq: text.seq.as_ref().map_or(numbers.snd_nxt, |seq| seq.resolve(&numbers, bases.seq)),
+            ack: if text.flags.has(Flags::ACK) { ack } else { Seq(0) },
+            flags: text.flags,
+            wnd: text.wnd.unwrap_or(parsed.segment.wnd),
+            urg: text.urg.unwrap_or(0),
+            options: Options {
+                // The stamps that the other end is known to have reached.
+                timestamps: timestamps.map(|stamps| Timestamps { val: stamps.ecr, ecr: stamps.val }),
+                ..Options::default()
+            },
+            ..Segment::default()
+        };
+        if let Some((_, view)) = self.views.iter_mut().find(|(name, _)| *name == from) {
+            view.follow(Way::In, &segment);
+        }
+        wire::craft(parsed.destination, parsed.source, &segment, &wire::encode_options(&segment.options), &[])
+    }
 }

@@ -284,6 +284,8 @@ pub enum Fate {
     Swapped,
     /// It arrives changed.
     Rewritten,
+    /// It never arrives, and is answered in the name of the other end.
+    Answered,
 }
 
 /// As in `held back for 1.500000 s`.
@@ -297,6 +299,7 @@ impl fmt::Display for Fate {
             Fate::Duplicated(times) => write!(f, "arrives {times} times"),
             Fate::Swapped => f.write_str("held back until the next one is through"),
             Fate::Rewritten => f.write_str("rewritten"),
+            Fate::Answered => f.write_str("kept, and answered in the other end's name"),
         }
     }
 }

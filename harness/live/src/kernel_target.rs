@@ -141,7 +141,7 @@ impl KernelTarget {
         let treatment = middle.treat(segment.on, seen.at, segment.packet.clone());
         for delivery in treatment.deliver {
             self.delivered += 1;
-            self.deliveries.insert((delivery.at, self.delivered), (segment.on.other(), delivery.packet));
+            self.deliveries.insert((delivery.at, self.delivered), (delivery.to, delivery.packet));
         }
         let act = RelayAct { from: segment.on, emitted_at: seen.at, act: treatment.act? };
         Some(Seen { at: seen.at, what: What::Relay(act) })

@@ -201,7 +201,7 @@ fn drawn(marks: &[Mark]) -> Vec<Drawn> {
             // The emission tells it.
             Shown::Relay { .. } => return None,
             Shown::Emitted { arrow: Arrow { from, text, options }, fate } => {
-                let dropped = fate == Some(Fate::Dropped);
+                let dropped = matches!(fate, Some(Fate::Dropped | Fate::Answered));
                 Kind::Emitted { from, text, options, fate: fate.map(|fate| fate.to_string()), dropped }
             }
             Shown::Arrived { arrow, emitted } => {

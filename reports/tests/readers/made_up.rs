@@ -82,6 +82,7 @@ fn failed(variant: &str) -> Judgement {
         context: vec![line(8, 1_000, "< R  2:2(0)"), line(9, 200_114_000, "< .  2:2(0) ack 2")],
         possible: vec!["CLOSED".into()],
         hint: Some("net.ipv4.tcp_rfc1337=1 here makes Linux ignore RST in TIME-WAIT".into()),
+        on: None,
     };
     let reason = Some("no segment for 1.000 s, where a RST within 1 s was owed");
     Judgement { findings: vec![finding], ..judgement("time-wait/rst", variant, Verdict::Fail, reason, 61.25) }

@@ -159,6 +159,10 @@ fn relay_text(rule: &RelayRule) -> String {
             fields.add("to", scalar(&to.to_string()));
             fields.step("rewrite")
         }
+        RelayAction::Answer(with) => {
+            fields.add("with", scalar(&with.to_string()));
+            fields.step("answer")
+        }
     }
 }
 

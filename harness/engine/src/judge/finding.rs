@@ -31,6 +31,7 @@ pub(super) fn finding(trace: &Trace, endpoint: &EndpointIdentity, deviation: &De
         context: context(trace, endpoint, deviation.record),
         possible: deviation.possible.iter().map(|state| state.to_string()).collect(),
         hint: hint(rule, endpoint),
+        on: (trace.header.endpoints.len() > 1).then_some(endpoint.name),
     }
 }
 

@@ -3,6 +3,8 @@
 //! Owns the figures. Refuses to blame: a late deed is judged at the time at which it was done, and only explains why the situation of
 //! a case did not come up.
 
+use std::collections::BTreeMap;
+
 use tcpconform_model::Call;
 
 use crate::case::{OperationCall, Topology};
@@ -10,12 +12,17 @@ use crate::judge::TimedAnswer;
 use crate::trace::{Nanos, Record, Trace, Way, What};
 
 /// The deed that was late by the most, with the window that it missed; `None` where no timer of the target came in between.
-pub(super) fn lateness(trace: &Trace, timed: &[TimedAnswer]) -> Option<String> {
-    let missed = trace.records.iter().filter_map(|record| {
-        let (deed, due) = (deed(trace, record)?, due(trace, record.step)?);
+///
+/// `delivered` says when each frame was due that the middle put on a link, by the index of its record.
+pub(super) fn lateness(trace: &Trace, timed: &[TimedAnswer], delivered: &BTreeMap<usize, Nanos>) -> Option<String> {
+    let missed = trace.records.iter().enumerate().filter_map(|(index, record)| {
+        let (word, due) = match delivered.get(&index) {
+            Some(due) => ("delivery", *due),
+            None => (deed(trace, record)?.word, due(trace, record.step)?),
+        };
         let timer = timed.iter().filter(|timer| due < timer.due.lo && timer.due.lo <= record.at);
         let timer = timer.min_by_key(|timer| timer.due.lo)?;
-        Some((record.at - due, timer.due.lo - due, deed.word, timer))
+        Some((record.at - due, timer.due.lo - due, word, timer))
     });
     let (late, window, deed, timer) = missed.max_by_key(|(late, ..)| *late)?;
     let (late, window) = (milliseconds(late), milliseconds(window));

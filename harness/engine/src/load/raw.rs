@@ -96,6 +96,8 @@ pub(super) enum RawStep {
     Swap(Short<RawFrames>),
     /// The middle changes segments.
     Rewrite(RawRewrite),
+    /// The middle answers segments in the name of the other end, which never gets them.
+    Answer(RawAnswer),
     /// Steps for one value of an axis.
     When(Pairs<Vec<RawStep>>),
 }
@@ -222,6 +224,19 @@ pub(super) struct RawRewrite {
     pub(super) frames: Text,
     /// The fields that change; flags are always taken from it.
     pub(super) to: Text,
+    /// Who emits them; `a` unless it says otherwise.
+    pub(super) from: Option<Text>,
+    /// How many of them; 1 unless it says otherwise, or `forever`.
+    pub(super) times: Option<Text>,
+}
+
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a mapping with frames and with, as in `{frames: F., with: .}`")]
+pub(super) struct RawAnswer {
+    /// A pattern: which segments.
+    pub(super) frames: Text,
+    /// The answer, with the other end's numbers; where it names none, those that acknowledge the segment.
+    pub(super) with: Text,
     /// Who emits them; `a` unless it says otherwise.
     pub(super) from: Option<Text>,
     /// How many of them; 1 unless it says otherwise, or `forever`.

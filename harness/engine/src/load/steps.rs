@@ -48,7 +48,8 @@ pub(super) fn count_steps(raw: &[RawStep]) -> usize {
             | RawStep::Delay(_)
             | RawStep::Duplicate(_)
             | RawStep::Swap(_)
-            | RawStep::Rewrite(_) => 1,
+            | RawStep::Rewrite(_)
+            | RawStep::Answer(_) => 1,
         })
         .sum()
 }
@@ -187,6 +188,11 @@ impl Steps<'_, '_, '_> {
             RawStep::Rewrite(raw) => {
                 let node = node.get("rewrite");
                 let action = self.context.parse(node.get("to"), &raw.to.0, parse_segment).map(RelayAction::Rewrite);
+                self.relay(&raw.frames, &raw.from, &raw.times, node, action)
+            }
+            RawStep::Answer(raw) => {
+                let node = node.get("answer");
+                let action = self.context.parse(node.get("with"), &raw.with.0, parse_segment).map(RelayAction::Answer);
                 self.relay(&raw.frames, &raw.from, &raw.times, node, action)
             }
             RawStep::When(_) => unreachable!("taken apart by `add`"),
@@ -344,6 +350,7 @@ fn text(kind: &StepKind) -> String {
                 RelayAction::Duplicate(copies) => ("duplicate", format!(" into {copies}")),
                 RelayAction::Swap => ("swap", String::new()),
                 RelayAction::Rewrite(segment) => ("rewrite", format!(" to {segment}")),
+                RelayAction::Answer(segment) => ("answer", format!(" with {segment}")),
             };
             let times = match rule.times {
                 Some(1) => String::new(),
