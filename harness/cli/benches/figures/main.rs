@@ -1,9 +1,10 @@
-//! Prints the figures that the project promises: `cargo bench -p tcpconform [-- setup catalogue latency judging formats answers walks loaded]`.
+//! Prints the figures that the project promises: `cargo bench -p tcpconform [-- setup catalogue latency judging formats answers walks machines loaded]`.
 //!
 //! Not a timed test: nothing fails here, people read it. Without names it does all but `loaded`, which takes three whole
-//! runs. Needs what `tcpconform run` needs.
+//! runs, and `machines`, which boots the kernels named in `TCPCONFORM_KERNELS`. Needs what `tcpconform run` needs.
 
 mod answers;
+mod machines;
 mod measured;
 mod walks;
 
@@ -45,7 +46,7 @@ struct Figure {
     by_default: bool,
 }
 
-const FIGURES: [Figure; 8] = [
+const FIGURES: [Figure; 9] = [
     Figure { name: "setup", print: setup, by_default: true },
     Figure { name: "latency", print: latency, by_default: true },
     Figure { name: "catalogue", print: catalogue_run, by_default: true },
@@ -53,6 +54,7 @@ const FIGURES: [Figure; 8] = [
     Figure { name: "formats", print: answers::formats, by_default: true },
     Figure { name: "answers", print: answers::answers, by_default: true },
     Figure { name: "walks", print: walks::walks, by_default: true },
+    Figure { name: "machines", print: machines::machines, by_default: false },
     Figure { name: "loaded", print: loaded, by_default: false },
 ];
 

@@ -23,7 +23,8 @@ pub fn walks() -> Outcome {
     Ok(())
 }
 
-fn used_by_children() -> Result<Duration, nix::Error> {
+/// CPU time of all processes that were started and have ended.
+pub fn used_by_children() -> Result<Duration, nix::Error> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let time =
         |value: TimeVal| Duration::new(value.tv_sec().unsigned_abs(), value.tv_usec().unsigned_abs() as u32 * 1000);
