@@ -98,13 +98,19 @@ impl TryFrom<String> for Deed {
 const FAR: u32 = 4 << 20;
 /// The same of the initial number of another connection, which is the kernel's choice unless it is a little beyond the old one's.
 const FAR_SYN: u32 = 100_000;
+/// Where a kernel begins that begins beyond the old connection's numbers (`tcp_timewait_state_process`); what it begins with below is
+/// what the ISN clock has counted meanwhile.
+const BEYOND: i32 = 65_537;
 
 /// A segment without what differs from run to run.
-pub(crate) fn segment_text(segment: &Segment, bases: Bases) -> String {
+pub(crate) fn segment_text(segment: &Segment, bases: Bases, kind: Kind) -> String {
     let far = if segment.has(Flags::SYN) { FAR_SYN } else { FAR };
     let relative = |number: i32| if number.unsigned_abs() < far { number.to_string() } else { "far".into() };
-    let seq = segment.seq.since(bases.seq);
-    let (first, end) = (relative(seq), relative(seq.wrapping_add_unsigned(segment.data_len)));
+    let seq = match segment.seq.since(bases.seq) {
+        1..BEYOND if kind.is_of_target() && segment.has(Flags::SYN) => i32::MAX,
+        seq => seq,
+    };
+    let (first, end) = (relative(seq), relative(seq.saturating_add_unsigned(segment.data_len)));
     let mut text = format!("{} {first}:{end}({})", segment.flags, segment.data_len);
     if segment.has(Flags::ACK) {
         text += &format!(" ack {}", relative(segment.ack.since(bases.ack)));
@@ -133,8 +139,23 @@ pub(crate) fn segment_text(segment: &Segment, bases: Bases) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Deed, Kind};
+    use tcpconform_model::{Flags, Segment, Seq};
+
+    use super::{Deed, Kind, segment_text};
     use crate::case::Endpoint;
+    use crate::notation::Bases;
+
+    #[test]
+    fn what_the_clock_chose_is_not_shown() {
+        let syn = |seq| Segment { seq: Seq(1000) + seq, wnd: 1, flags: Flags::SYN, ..Segment::default() };
+        let bases = Bases { seq: Seq(1000), ack: Seq(0) };
+        let text = |seq, kind| segment_text(&syn(seq), bases, kind);
+        assert_eq!(text(0, Kind::Emits), "S 0:0(0)");
+        assert_eq!(text(6850, Kind::Emits), "S far:far(0)");
+        assert_eq!(text(6850, Kind::Arrives), "S 6850:6850(0)");
+        assert_eq!(text(65_539, Kind::Emits), "S 65539:65539(0)");
+        assert_eq!(text(70_000_000, Kind::Emits), "S far:far(0)");
+    }
 
     #[test]
     fn text_there_and_back() {

@@ -42,7 +42,7 @@ fn told(trace: &Trace, sight: &Sight) -> Option<(Kind, String)> {
                 // What the other kernel emitted.
                 (Way::In, Topology::TwoKernels | Topology::Routed) => return None,
             };
-            Some((kind, segment_text(&segment.segment, segment.bases)))
+            Some((kind, segment_text(&segment.segment, segment.bases, kind)))
         }
         Seen::Icmp(kind) => Some((Kind::Arrives, format!("ICMP {kind}"))),
         Seen::State(_) => None,
