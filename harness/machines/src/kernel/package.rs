@@ -12,8 +12,12 @@ use crate::compression;
 
 use super::KernelError;
 
-/// The longest file that is kept, bytes.
-const FILE_MAX: u64 = 512 << 20;
+/// What is kept of a package at most, bytes.
+const KEPT_MAX: u64 = 512 << 20;
+/// What is unpacked of a package at most, bytes: a kernel with all its modules is a third of it.
+const UNPACKED_MAX: u64 = 2 << 30;
+/// What may come before a file: its header and its names, bytes. The tar crate keeps a name of any length.
+const HEADERS_MAX: u64 = 64 << 10;
 
 /// Gives path and content of every regular file of the package that `wanted` names to `take`.
 pub(crate) fn read(
@@ -22,15 +26,24 @@ pub(crate) fn read(
     mut take: impl FnMut(String, Vec<u8>),
 ) -> Result<(), KernelError> {
     let (inside, packed) = data(package)?;
-    let ended = Cell::new(false);
+    let (ended, allowed) = (Cell::new(false), Cell::new(HEADERS_MAX));
     // The tar crate says in words only that its archive ended too early.
     let broken = |error: io::Error| {
-        trouble(package, &inside, if ended.get() { io::ErrorKind::UnexpectedEof.into() } else { error })
+        let told = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
+        let error = match (ended.get(), allowed.get()) {
+            (true, _) => io::ErrorKind::UnexpectedEof.into(),
+            (false, 0) => told("more than can be in a kernel's package"),
+            (false, _) => error,
+        };
+        trouble(package, &inside, error)
     };
     let inner = compression::reader(&packed).map_err(broken)?;
-    let mut archive = tar::Archive::new(NotesItsEnd { inner, ended: &ended });
+    let mut archive = tar::Archive::new(Guarded { inner, ended: &ended, allowed: &allowed });
+    let (mut unpacked, mut kept) = (0_u64, 0_u64);
     for entry in archive.entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
+        unpacked = unpacked.saturating_add(entry.size());
+        allowed.set(if unpacked > UNPACKED_MAX { 0 } else { u64::MAX });
         let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let target = entry.link_name().ok().flatten();
         let path = plain(&path).ok_or_else(|| climbs_out(package, &path))?;
@@ -40,22 +53,36 @@ pub(crate) fn read(
         }
         if entry.header().entry_type().is_file() && wanted(&path) {
             let mut bytes = Vec::new();
-            entry.by_ref().take(FILE_MAX).read_to_end(&mut bytes).map_err(broken)?;
+            kept = kept.saturating_add(entry.size());
+            if kept > KEPT_MAX {
+                allowed.set(0);
+            }
+            entry.read_to_end(&mut bytes).map_err(broken)?;
             take(path, bytes);
         }
+        // What is left of it, so that only headers lie before the next.
+        io::copy(&mut entry, &mut io::sink()).map_err(broken)?;
+        allowed.set(HEADERS_MAX);
     }
     Ok(())
 }
 
-/// A reader that tells whether it came to its end.
-struct NotesItsEnd<'a, R> {
+/// A reader that tells whether it came to its end, and gives only so many bytes.
+struct Guarded<'a, R> {
     inner: R,
     ended: &'a Cell<bool>,
+    allowed: &'a Cell<u64>,
 }
 
-impl<R: Read> Read for NotesItsEnd<'_, R> {
+impl<R: Read> Read for Guarded<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
+        let allowed = self.allowed.get();
+        if allowed == 0 {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let most = usize::try_from(allowed).unwrap_or(usize::MAX).min(buffer.len());
+        let read = self.inner.read(&mut buffer[..most])?;
+        self.allowed.set(allowed - read as u64);
         self.ended.set(read == 0 && !buffer.is_empty());
         Ok(read)
     }

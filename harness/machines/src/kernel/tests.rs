@@ -226,6 +226,31 @@ fn a_damaged_package_is_told() {
     assert!(refusal(&folder, damaged).starts_with("a.deb is damaged: data.tar.xz: "));
 }
 
+/// A name that unpacks to as much as one likes, and a file that says it does.
+#[test]
+fn a_package_that_swells_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let entry = |kind: tar::EntryType, size: u64, bytes: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_path("boot/vmlinuz-6.1.0").unwrap();
+        header.set_size(size);
+        header.set_cksum();
+        [header.as_bytes(), bytes].concat()
+    };
+    let members = |archive: Vec<u8>| [("debian-binary", Vec::new()), ("data.tar.xz", xz(&archive))];
+    for archive in [
+        entry(tar::EntryType::GNULongName, 4 << 20, &vec![b'a'; 5 << 20]),
+        entry(tar::EntryType::XHeader, 4 << 20, &vec![b'a'; 5 << 20]),
+        entry(tar::EntryType::Regular, 3 << 30, &[0; 1024]),
+        entry(tar::EntryType::Regular, 600 << 20, &[0; 1024]),
+    ] {
+        let swollen = package(&folder, "a.deb", &members(archive));
+        let said = refusal(&folder, swollen);
+        assert_eq!(said, "a.deb is damaged: data.tar.xz: more than can be in a kernel's package");
+    }
+}
+
 #[test]
 fn paths_that_climb_out_are_refused() {
     let folder = TempDir::new().unwrap();
