@@ -107,3 +107,26 @@ fn the_other_kernel_is_named_too() {
         assert_eq!(judgement.findings[0].on, Some(Endpoint::B), "{:#?}", judgement.findings);
     }
 }
+
+/// Nobody can tell a middle that holds back in secret from a slow machine.
+#[test]
+fn a_delivery_that_was_late_without_a_word_says_by_how_much() {
+    let mut trace = play_on_model(&variants("middle/answer-late")[0]).unwrap();
+    trace.records.retain(|record| !matches!(record.what, What::Relay(_)));
+    let waits = trace.records.iter_mut().rev().find_map(|record| match &mut record.what {
+        What::Waited(waited) => Some(waited),
+        What::Segment(_)
+        | What::Icmp(_)
+        | What::Relay(_)
+        | What::Call(_)
+        | What::Sample(_)
+        | What::Transition(_)
+        | What::Ports(_)
+        | What::Trouble(_)
+        | What::End {} => None,
+    });
+    waits.expect("the case waits for something").met = false;
+    let judgement = judge(&trace);
+    assert_eq!(judgement.verdict, Verdict::Inconclusive);
+    insta::assert_snapshot!(judgement.reason.unwrap());
+}
