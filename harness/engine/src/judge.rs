@@ -133,6 +133,7 @@ struct Course {
 pub fn profile(header: &Header, endpoint: &EndpointIdentity) -> Profile {
     let sysctl = |name: &str| endpoint.sysctls.get(name)?.split_whitespace().next()?.parse().ok();
     let profile = Profile::linux(header.target.hz, sysctl);
+    let profile = if endpoint.local.is_ipv6() { profile.over_ipv6() } else { profile };
     match (header.target.kind, header.target.time) {
         (TargetKind::Kernel, Time::Real) => profile,
         (TargetKind::Kernel, Time::Virtual) => profile.in_virtual_time().with_one_processor(),

@@ -113,6 +113,7 @@ impl ModelTarget {
             })
             .collect();
         let profile = Profile::linux(HZ, |name| sysctls.get(name)?.parse().ok()).in_virtual_time();
+        let profile = if case.ip == IpVersion::Ipv6 { profile.over_ipv6() } else { profile };
         let stacks = identities
             .iter()
             .map(|identity| (identity, Bent(fault.filter(|_| identity.name.host == Host::A))))
@@ -388,6 +389,7 @@ impl Target for ModelTarget {
         let lingers = self.stack(on).tcb.user.closing_until.is_some();
         if lingers && matches!(op.call, OperationCall::Socket(Call::Close)) {
             self.stack(on).lingering = Some((entered, op.clone()));
+            self.now += CALL_NS;
             while !background && self.stack(on).lingering.is_some() && self.advance(Nanos::MAX)? {}
             return Ok(None);
         }

@@ -18,7 +18,7 @@ impl Work<'_> {
     pub fn data_received(&mut self) {
         let ato_min = self.p.ato_min();
         self.t.acking.scheduled = true;
-        match self.t.acking.last_data_at {
+        match self.t.acking.last_data_at.filter(|_| self.t.acking.ato.1 > 0) {
             None => {
                 self.raise_quick_acks();
                 self.t.acking.ato = (ato_min, ato_min);
@@ -81,8 +81,16 @@ impl Work<'_> {
         self.t.acking.pingpong = (threshold, threshold);
     }
 
-    /// A pure ACK now.
+    /// A pure ACK now (`tcp_send_ack`), before whatever else the same event lets out.
     pub fn ack_now(&mut self, rule: crate::rule::RuleRef) {
+        self.ack_last(rule);
+        if let Some(waiting) = self.t.owed.iter().position(|owed| owed.kind == EmissionKind::Transmit) {
+            self.t.owed[waiting..].rotate_right(1);
+        }
+    }
+
+    /// A pure ACK, unless data that goes out first takes it along (`tcp_data_snd_check` before `tcp_ack_snd_check`).
+    pub(crate) fn ack_last(&mut self, rule: crate::rule::RuleRef) {
         let kind = EmissionKind::Ack { seq: self.t.acceptable_seq(), ack: self.t.rcv_nxt, by: AckBy::Socket };
         self.owe(kind, rule);
         self.t.delayed_ack = None;
@@ -103,11 +111,11 @@ impl Work<'_> {
         let acking = self.t.acking;
         let unacked = self.t.rcv_nxt.since(self.t.rcv_wup).max(0) as u32;
         if let Some(rule) = now {
-            self.ack_now(rule);
+            self.ack_last(rule);
         } else if !self.t.out_of_order.is_empty() {
-            self.ack_now(&rules::TEXT_OUT_OF_ORDER);
+            self.ack_last(&rules::TEXT_OUT_OF_ORDER);
         } else if acking.quick.0 > 0 && acking.pingpong.1 < threshold {
-            self.ack_now(&rules::ACK_QUICK);
+            self.ack_last(&rules::ACK_QUICK);
         } else if unacked > acking.rcv_mss {
             // The right edge may not move far enough for an ACK now: then the reader's next call sends it.
             self.ack_permitted(&rules::ACK_SECOND_SEGMENT);
@@ -164,7 +172,7 @@ pub(crate) fn delayed_ack_timeout(w: &mut Work<'_>) {
             w.t.acking.ato = (lo.min(cap(lo)), cap(hi).max(w.p.ato_min()));
             w.t.acking.pingpong = (0, 0);
         }
-        w.ack_now(&rules::ACK_DELAYED);
+        w.ack_last(&rules::ACK_DELAYED);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::rule::{RuleRef, rules};
 use crate::segment::{Flags, SackBlock, Segment};
 use crate::state::State;
 use crate::step::{Limited, Work};
-use crate::tcb::{RetransmitKind, scaled_window};
+use crate::tcb::{RetransmitKind, Tcb, scaled_window};
 use crate::time::Span;
 use crate::{emit, timeouts};
 
@@ -64,8 +64,11 @@ fn first_check_seq<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Checked<'p>> {
         // Which of the two a kernel does is its own: both are kept until it shows.
         let mut lax = w.clone();
         lax.fired(&rules::CHECK_SEQ_RIGHT_EDGE);
-        if w.t.user.unread > 0 {
-            lax.fired(&rules::CHECK_SEQ_RIGHT_EDGE_TAKEN);
+        // The FIN stays in the queue until a read comes to it.
+        if w.t.user.unread > 0 || w.t.user.eof {
+            if w.t.user.unread > 0 {
+                lax.fired(&rules::CHECK_SEQ_RIGHT_EDGE_TAKEN);
+            }
             w.fired(&rules::CHECK_SEQ_RIGHT_EDGE_STRICT);
             return vec![Checked::Passed(lax), Checked::Dropped(unacceptable(w, segment))];
         }
@@ -195,22 +198,20 @@ fn fifth_check_ack<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
         return vec![w];
     }
     let una = w.t.snd_una;
+    if w.t.state == State::SynReceived && (segment.ack.before(una) || segment.ack.after(w.t.snd_nxt)) {
+        reset_reply(&mut w, segment, &rules::SYN_RECEIVED_BAD_ACK);
+        return vec![w];
+    }
     if segment.ack.before(una) {
         let window = u64::from(w.t.snd_wnd_max).min(w.t.bytes_acked) as u32;
         if segment.ack.before(una - window) {
-            return vec![challenge(w, &rules::CHECK_ACK_TOO_OLD)];
-        }
-        if w.t.state == State::SynReceived {
-            reset_reply(&mut w, segment, &rules::SYN_RECEIVED_BAD_ACK);
-            return vec![w];
+            let mut done: Vec<Work<'_>> = predicted(&w, segment, true).into_iter().collect();
+            done.push(challenge(w, &rules::CHECK_ACK_TOO_OLD));
+            return done;
         }
         return old_ack(w, segment);
     }
     if segment.ack.after(w.t.snd_nxt) {
-        if w.t.state == State::SynReceived {
-            reset_reply(&mut w, segment, &rules::SYN_RECEIVED_BAD_ACK);
-            return vec![w];
-        }
         if w.t.state == State::Established {
             // Which of the two a kernel does is its own: both are kept until it shows.
             let mut silent = w.clone();
@@ -220,25 +221,56 @@ fn fifth_check_ack<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
         return vec![challenge(w, &rules::CHECK_ACK_UNSENT)];
     }
     // Where the ACK is nothing new both are kept until it shows.
-    let soft_error = w.t.user.soft_error.filter(|_| segment.ack == una && may_be_overlooked(&w, segment));
+    let matters = w.t.user.soft_error.is_some() || emit::unsent(&w.t) > 0;
+    let overlooked = (segment.ack == una && matters && may_be_overlooked(&w, segment)).then(|| w.clone());
     acknowledge(&mut w, segment);
-    if soft_error.is_some() {
-        let mut overlooked = w.clone();
-        overlooked.t.user.soft_error = soft_error;
-        overlooked.fired(&rules::SOFT_ERROR_KEPT);
+    if let Some(mut overlooked) = overlooked {
+        store_timestamp(&mut overlooked, segment);
+        if overlooked.t.user.soft_error.is_some() {
+            overlooked.fired(&rules::SOFT_ERROR_KEPT);
+        }
         let mut both = text_and_fin(w, segment);
         both.extend(text_and_fin(overlooked, segment));
         return both;
     }
     if w.t.state == State::SynReceived {
-        w.fired(&rules::SYN_RECEIVED_ACK);
-        w.t.snd_wnd = scaled_window(segment, w.t.agreed.snd_scale);
+        w.fired(if segment.ack == una { &rules::SYN_RECEIVED_ACK_OF_NOTHING } else { &rules::SYN_RECEIVED_ACK });
+        w.t.retransmitted_at = None;
+        // Scaled also where the segment has a SYN.
+        w.t.snd_wnd = u32::from(segment.wnd) << w.t.agreed.snd_scale;
+        if w.t.rtt.srtt8.is_none() {
+            // `tcp_synack_rtt_meas` without a request, `tcp_init_metrics`.
+            match rtt_by_echo(&w, segment) {
+                Some(rtt) => {
+                    let (una, nxt) = (segment.ack, w.t.snd_nxt);
+                    w.t.rtt.sample(rtt, una, nxt, w.p);
+                }
+                None => w.t.rtt.fall_back(w.p),
+            }
+        }
         w.t.enter(State::Established);
         crate::opening::initialize_rcv_mss(&mut w);
         if w.t.user.write_shut {
             crate::calls::queue_fin(&mut w);
+            return with_fin_first(w, segment);
         }
     }
+    by_acked_fin(w, segment)
+}
+
+/// The FIN of a `shutdown` before the connection was ESTABLISHED goes out before the segment that established it is read any further.
+fn with_fin_first<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
+    let owed = core::mem::take(&mut w.t.owed);
+    let mut done = by_acked_fin(w, segment);
+    for w in &mut done {
+        let later = core::mem::replace(&mut w.t.owed, owed.clone());
+        w.t.owed.extend(later);
+    }
+    done
+}
+
+/// What the ACK of our FIN leads to, and the rest of the segment.
+fn by_acked_fin<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
     let all_acked = w.t.fin_sent() && w.t.snd_una == w.t.write_seq;
     match w.t.state {
         State::FinWait1 if all_acked => {
@@ -286,7 +318,8 @@ fn may_be_overlooked(w: &Work<'_>, segment: &Segment) -> bool {
 
 /// The ACK is old, but not too old (`tcp_ack`, old_ack). What a kernel does is its own: all are kept until it shows.
 fn old_ack<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
-    let mut done = Vec::new();
+    let mut done: Vec<Work<'_>> = predicted(&w, segment, false).into_iter().collect();
+    emit::owe_transmission(&mut w);
     if w.t.state != State::Established {
         done.push(challenge(w.clone(), &rules::CHECK_ACK_OLD_CHALLENGE));
         w.fired(&rules::CHECK_ACK_OLD_TAKEN);
@@ -304,6 +337,42 @@ fn old_ack<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
     }
     done.extend(text_and_fin(w, segment));
     done
+}
+
+/// A segment whose header older kernels predict: they take its timestamp and its data before they look at its ACK, and do not mind
+/// how old that is (`tcp_rcv_established` before it compared SEG.ACK with SND.UNA). Whether the header is the predicted one is not
+/// known for certain.
+fn predicted<'p>(w: &Work<'p>, segment: &Segment, too_old: bool) -> Option<Work<'p>> {
+    let as_agreed = w.t.agreed.timestamps == segment.options.timestamps.is_some() && !old_timestamp(w, segment, 0);
+    let predictable = w.t.state == State::Established
+        && segment.flags.without(Flags::PSH) == Flags::ACK
+        && segment.seq == w.t.rcv_nxt
+        && segment.data_len <= w.t.receive_window()
+        && scaled_window(segment, w.t.agreed.snd_scale) == w.t.snd_wnd
+        && w.t.out_of_order.is_empty();
+    if !predictable || !as_agreed {
+        return None;
+    }
+    let mut w = w.clone();
+    w.fired(&rules::CHECK_ACK_OLD_PREDICTED);
+    store_timestamp(&mut w, segment);
+    if segment.data_len > 0 {
+        w.fired(&rules::TEXT_IN_ORDER);
+        w.t.rcv_nxt = segment.end();
+        deliver(&mut w, segment.data_len);
+        note_data(&mut w, segment);
+    }
+    let challenged_before = w.t.limited_ack_at;
+    if too_old {
+        w = challenge(w, &rules::CHECK_ACK_TOO_OLD);
+    }
+    let challenges = w.t.limited_ack_at != challenged_before;
+    emit::owe_transmission(&mut w);
+    // The challenge ACK acknowledges the data too.
+    if !challenges {
+        w.ack_check(None);
+    }
+    Some(w)
 }
 
 /// An orphan has just entered FIN-WAIT-2; `Some` when the segment ends here.
@@ -346,6 +415,13 @@ fn store_timestamp(w: &mut Work<'_>, segment: &Segment) {
     }
 }
 
+/// Whether a SACK block says that something outstanding has arrived (`tcp_is_sackblock_valid`, `tcp_match_skb_to_sack`).
+fn covers_outstanding(t: &Tcb, segment: &Segment, block: &SackBlock) -> bool {
+    block.left.after(segment.ack)
+        && block.right.at_most(t.snd_nxt)
+        && t.flight.iter().any(|sent| block.left.at_most(sent.seq) && sent.end.at_most(block.right))
+}
+
 /// An acceptable ACK: window, RTT, the flight and its timer (`tcp_ack`).
 pub(crate) fn acknowledge(w: &mut Work<'_>, segment: &Segment) {
     store_timestamp(w, segment);
@@ -356,9 +432,7 @@ pub(crate) fn acknowledge(w: &mut Work<'_>, segment: &Segment) {
         w.t.snd_wnd = wnd;
         w.t.snd_wnd_max = w.t.snd_wnd_max.max(wnd);
     }
-    if w.t.agreed.sack
-        && segment.options.sack.iter().flatten().any(|b| b.left.at_most(w.t.snd_nxt) && b.right.after(segment.ack))
-    {
+    if w.t.agreed.sack && segment.options.sack.iter().flatten().any(|block| covers_outstanding(&w.t, segment, block)) {
         w.t.recovering = true;
     }
     if w.t.user.soft_error.take().is_some() {
@@ -391,8 +465,8 @@ pub(crate) fn acknowledge(w: &mut Work<'_>, segment: &Segment) {
         if acked {
             emit::set_transmit_timer(w, true);
         }
-    } else if segment.is_empty() && !w.t.flight.is_empty() && segment.ack == w.t.snd_una {
-        // A duplicate ACK: three of them, or SACK, start a recovery.
+    } else if !w.t.agreed.sack && segment.is_empty() && !w.t.flight.is_empty() && segment.ack == w.t.snd_una {
+        // A duplicate ACK counts where there is no SACK (`tcp_add_reno_sack`): three of them start a recovery.
         w.t.recovering = true;
     }
     if w.t.flight.is_empty() && w.t.retransmit.is_some_and(|(kind, _)| kind == RetransmitKind::WindowProbe) {
@@ -444,9 +518,12 @@ pub(crate) fn sample_rtt_of_open(w: &mut Work<'_>, segment: &Segment) {
         Some(_) | None => rtt_by_echo(w, segment),
     };
     w.t.rtt = crate::opening::fresh_rtt(w);
-    if let Some(rtt) = rtt {
-        let (una, nxt) = (segment.ack, w.t.snd_nxt);
-        w.t.rtt.sample(rtt, una, nxt, w.p);
+    match rtt {
+        Some(rtt) => {
+            let (una, nxt) = (segment.ack, w.t.snd_nxt);
+            w.t.rtt.sample(rtt, una, nxt, w.p);
+        }
+        None => w.t.rtt.fall_back(w.p),
     }
 }
 
@@ -528,10 +605,10 @@ fn take_text_in_order<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
     if fresh > 0 {
         w.fired(&rules::TEXT_IN_ORDER);
         deliver(&mut w, fresh);
-        if segment.data_len > w.t.acking.rcv_mss {
-            w.t.acking.rcv_mss = segment.data_len.min(w.t.agreed.snd_mss.max(536));
-        }
-        w.data_received();
+    }
+    if segment.data_len > 0 {
+        // Also where all of it is old and the FIN alone is new.
+        note_data(&mut w, segment);
     }
     let before = w.t.state;
     let mut now: Option<RuleRef> = None;
@@ -541,7 +618,7 @@ fn take_text_in_order<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
     if !fin && !w.t.out_of_order.is_empty() {
         fin = drain(&mut w);
         w.t.blocks_linger = fin;
-        if w.t.out_of_order.is_empty() {
+        if w.t.out_of_order.is_empty() || fin {
             now = Some(&rules::TEXT_FILLS_GAP);
         }
         if fin {
@@ -558,6 +635,14 @@ fn take_text_in_order<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
     vec![w]
 }
 
+/// `tcp_event_data_recv`
+fn note_data(w: &mut Work<'_>, segment: &Segment) {
+    if segment.data_len > w.t.acking.rcv_mss {
+        w.t.acking.rcv_mss = segment.data_len.min(w.t.agreed.snd_mss.max(536));
+    }
+    w.data_received();
+}
+
 /// Bytes in order reach the user's queue; after `shutdown(SHUT_RD)` or on an orphan they still count.
 fn deliver(w: &mut Work<'_>, len: u32) {
     w.t.user.unread += len;
@@ -565,16 +650,22 @@ fn deliver(w: &mut Work<'_>, len: u32) {
 
 /// The out-of-order queue gives up what has become in order (`tcp_ofo_queue`); true when a FIN came out.
 fn drain(w: &mut Work<'_>) -> bool {
+    let received = w.t.rcv_nxt;
     while let Some(&(left, right, fin)) = w.t.out_of_order.first() {
         if left.after(w.t.rcv_nxt) {
             break;
         }
         w.t.out_of_order.remove(0);
-        if right.after(w.t.rcv_nxt) {
-            let fresh = right.since(w.t.rcv_nxt) as u32 - u32::from(fin);
-            w.t.rcv_nxt = right;
-            deliver(w, fresh);
+        if left.before(received) && w.t.agreed.sack && w.p.dsack {
+            w.t.dsack = Some(SackBlock { left, right: if right.before(received) { right } else { received } });
         }
+        if right.at_most(w.t.rcv_nxt) {
+            // Received in the meantime, and so is its FIN's number.
+            continue;
+        }
+        let fresh = right.since(w.t.rcv_nxt) as u32 - u32::from(fin);
+        w.t.rcv_nxt = right;
+        deliver(w, fresh);
         if fin {
             return true;
         }
@@ -591,7 +682,14 @@ fn insert(w: &mut Work<'_>, segment: &Segment) {
     for &(left, right, fin) in queue.iter() {
         match merged.last_mut() {
             Some(last) if left.at_most(last.1) => {
-                last.2 |= fin;
+                // A FIN whose number other data has taken is gone with its segment (`tcp_data_queue_ofo`).
+                last.2 = if left == last.1 {
+                    fin || last.2
+                } else if right.after(last.1) {
+                    fin
+                } else {
+                    last.2 && (right.before(last.1) || fin)
+                };
                 last.1 = last.1.max(right);
             }
             Some(_) | None => merged.push((left, right, fin)),
@@ -610,6 +708,10 @@ fn set_dsack(w: &mut Work<'_>, segment: &Segment) {
 
 /// Eighth, the FIN bit (`tcp_fin`).
 fn take_fin(w: &mut Work<'_>) {
+    if matches!(w.t.state, State::FinWait1 | State::FinWait2) {
+        // `tcp_fin` sends the ACK before it empties the queue.
+        w.t.blocks_linger |= !w.t.out_of_order.is_empty();
+    }
     w.t.acking.scheduled = true;
     w.t.user.read_shut = true;
     w.t.user.eof = true;
@@ -634,6 +736,9 @@ fn take_fin(w: &mut Work<'_>) {
         | State::TimeWait
         | State::Listen
         | State::SynSent
-        | State::Closed => w.fired(&rules::FIN_DUPLICATE),
+        | State::Closed => {
+            w.t.user.further_fins += 1;
+            w.fired(&rules::FIN_DUPLICATE);
+        }
     }
 }

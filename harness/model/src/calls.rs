@@ -76,7 +76,8 @@ fn queue_length(t: &Tcb, which: Queue) -> CallResult {
         | State::LastAck
         | State::TimeWait
         | State::Closed => match which {
-            Queue::Receive => i64::from(t.user.unread),
+            // Of FINs the first alone does not count.
+            Queue::Receive => i64::from(t.user.unread + t.user.further_fins),
             Queue::Send => i64::from(t.write_seq.since(t.snd_una)),
         },
     })
@@ -84,8 +85,9 @@ fn queue_length(t: &Tcb, which: Queue) -> CallResult {
 
 /// `connect()`: active OPEN; `bound` where the socket has its port already.
 fn connect(mut w: Work<'_>, bound: bool) -> Work<'_> {
-    if let Some(errno) = w.t.user.error.take() {
-        return w.returns(CallResult::Error(errno));
+    if w.t.user.connect_reported {
+        // `SS_CONNECTED`, whatever has become of the connection.
+        return w.returns(CallResult::Error(Errno::ISCONN));
     }
     match w.t.state {
         State::Closed if !w.t.user.owned => {
@@ -96,7 +98,19 @@ fn connect(mut w: Work<'_>, bound: bool) -> Work<'_> {
         }
         State::SynSent | State::SynReceived => w.returns(CallResult::Error(Errno::ALREADY)),
         State::Listen => w.returns(CallResult::Error(Errno::ISCONN)),
-        State::Closed => w.returns(CallResult::Error(Errno::CONNABORTED)),
+        State::Closed if w.t.user.disconnected => {
+            // The socket is as good as new (`tcp_disconnect`).
+            w.t.user.disconnected = false;
+            w.t.user.error = None;
+            let (user, listener, neighbours) = (w.t.user, w.t.listener, w.t.neighbours);
+            w.t = Tcb { user, listener, neighbours, ..Tcb::closed() };
+            active_open(w, bound)
+        }
+        State::Closed => {
+            let errno = w.t.user.error.take().unwrap_or(Errno::CONNABORTED);
+            disconnect(&mut w.t.user);
+            w.returns(CallResult::Error(errno))
+        }
         State::Established
         | State::FinWait1
         | State::FinWait2
@@ -104,11 +118,15 @@ fn connect(mut w: Work<'_>, bound: bool) -> Work<'_> {
         | State::Closing
         | State::LastAck
         | State::TimeWait => {
-            let first = !w.t.user.connect_reported;
             w.t.user.connect_reported = true;
-            w.returns(if first { OK } else { CallResult::Error(Errno::ISCONN) })
+            w.returns(OK)
         }
     }
+}
+
+/// `tcp_disconnect`
+fn disconnect(user: &mut User) {
+    (user.read_shut, user.write_shut, user.disconnected) = (false, false, true);
 }
 
 /// `connect()` of a socket without a port; `in_range` where the ephemeral range has the endpoint's own (`__inet_hash_connect`).
@@ -191,6 +209,9 @@ fn receive(mut w: Work<'_>, len: u32, peek: bool) -> Work<'_> {
     }
     if w.t.user.eof {
         w.fired(&rules::CALL_RECEIVE);
+        if !peek {
+            w.t.user.further_fins = w.t.user.further_fins.saturating_sub(1);
+        }
         return w.returns(OK);
     }
     if let Some(errno) = w.t.user.error.take() {
@@ -217,8 +238,7 @@ fn shutdown(mut w: Work<'_>, how: ShutdownHow) -> Work<'_> {
             // `tcp_disconnect`
             w.fired(&rules::CLOSE_SYN_SENT);
             w.t.delete();
-            w.t.user.read_shut = false;
-            w.t.user.write_shut = false;
+            disconnect(&mut w.t.user);
             w.t.user.error = Some(Errno::CONNRESET);
             return w.returns(OK);
         }
@@ -231,6 +251,10 @@ fn shutdown(mut w: Work<'_>, how: ShutdownHow) -> Work<'_> {
         | State::Closing
         | State::LastAck
         | State::TimeWait => {}
+    }
+    if w.t.state != State::SynReceived {
+        // `inet_shutdown` finds the OPEN ended well, if `connect` has not.
+        w.t.user.connect_reported = true;
     }
     w.t.user.read_shut |= read;
     w.t.user.write_shut |= write;
@@ -287,7 +311,8 @@ fn close(mut w: Work<'_>, lingers: bool) -> Work<'_> {
         w.t.user.orphan = true;
         return w.returns(OK);
     }
-    let unread = w.t.user.unread > 0;
+    // What a further FIN is behind counts as unread too (`__tcp_close`).
+    let unread = w.t.user.unread + w.t.user.further_fins > 0;
     w.t.user.read_shut = true;
     w.t.user.write_shut = true;
     w.t.user.unread = 0;
@@ -500,6 +525,10 @@ pub(crate) fn poll(t: &Tcb) -> Poll {
     let state = t.socket_state();
     if state == State::Listen {
         return if t.claimable() { Poll::IN } else { Poll::default() };
+    }
+    if state == State::Closed && !u.owned {
+        // Neither connected nor listening, like a listener that was shut down (`tcp_disconnect`).
+        return Poll(Poll::OUT.0 | Poll::HUP.0);
     }
     let mut events = 0;
     if u.read_shut && u.write_shut || state == State::Closed {

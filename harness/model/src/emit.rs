@@ -16,7 +16,7 @@ use crate::rule::{RuleRef, rules};
 use crate::segment::{Flags, HOP_LIMIT_DEFAULT, SackBlock, Segment, Seq, Timestamps};
 use crate::state::State;
 use crate::step::{Work, pending, step};
-use crate::tcb::{AckBy, EmissionKind, InFlight, RetransmitKind, Tcb};
+use crate::tcb::{AckBy, Emission, EmissionKind, InFlight, RetransmitKind, Tcb};
 use crate::time::{Nanos, Span, Ticks, Timer};
 use crate::timeouts;
 use crate::wheel::arm;
@@ -39,7 +39,10 @@ pub struct Mismatch {
 pub fn explain(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile) -> Result<Vec<Transition>, Mismatch> {
     let mut miss = Mismatch { rule: &rules::SEGMENT_UNEXPLAINED, expected: describe(tcb).join(", or "), likeness: 0 };
     let mut found = fit_owed(tcb, segment, at, profile, &mut miss);
-    if found.is_empty() {
+    // What Nagle's algorithm holds back may go out as the loss probe too.
+    let probes =
+        tcb.retransmit.is_some_and(|(kind, _)| kind == RetransmitKind::LossProbe) && segment.seq == tcb.snd_nxt;
+    if found.is_empty() || probes {
         for (timeout, due) in pending(tcb) {
             if !due.contains(at) {
                 continue;
@@ -62,11 +65,17 @@ pub fn explain(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile) -> Re
         }
     }
     if found.is_empty() && tcb.recovering && !tcb.flight.is_empty() {
-        // Recovery may retransmit any hole at any time.
-        if let Ok(()) = fits(tcb, EmissionKind::Retransmit, segment, profile) {
+        // Recovery may retransmit any hole at any time; what an ACK starts goes out before the text of its segment is taken (`tcp_ack`).
+        let before_text = Tcb { rcv_nxt: tcb.rcv_wup, ..tcb.clone() };
+        let fitting =
+            [tcb, &before_text].into_iter().find(|t| fits(t, EmissionKind::Retransmit, segment, profile).is_ok());
+        if fitting.is_some() {
             let mut t = tcb.clone();
             t.transitions.clear();
             sent(&mut t, EmissionKind::Retransmit, segment, at, profile);
+            if segment.ack != tcb.rcv_nxt {
+                (t.acking, t.delayed_ack) = (tcb.acking, tcb.delayed_ack);
+            }
             let rto = t.rtt.rto;
             t.retransmit = Some((RetransmitKind::Timeout, arm_at(at, rto, profile)));
             found.push(Transition { tcb: t, result: None, rules: alloc::vec![&rules::RTO_RECOVERY], due: None });
@@ -85,11 +94,20 @@ fn fit_owed(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile, miss: &m
                 t.transitions.clear();
                 let rule = owed.rule;
                 t.owed.drain(..=i);
+                if owed.kind == EmissionKind::Transmit {
+                    // It acknowledges what arrived before it.
+                    t.owed.retain(|later| !matches!(later.kind, EmissionKind::Ack { by: AckBy::Socket, .. }));
+                }
                 let more = owed.kind == EmissionKind::Transmit && unsent(&t) > segment.len();
                 sent(&mut t, owed.kind, segment, at, profile);
+                if owed.rule == &rules::CORK_TIMEOUT {
+                    // `tcp_write_wakeup` schedules no loss probe.
+                    let rto = t.rtt.rto;
+                    t.retransmit = Some((RetransmitKind::Timeout, arm_at(at, rto, profile)));
+                }
                 if more {
                     let must = owed.must && sendable(&t) == Sendable::Now;
-                    t.owed.insert(0, crate::tcb::Emission { must, ..owed.clone() });
+                    t.owed.insert(0, Emission { must, ..owed.clone() });
                 }
                 found.push(Transition { tcb: t, result: None, rules: alloc::vec![rule], due: None });
             }
@@ -124,14 +142,23 @@ enum Sendable {
     Blocked,
 }
 
+/// The largest segment: the MSS, or half of the largest window seen (`tcp_bound_to_half_wnd`).
+fn segment_size(t: &Tcb) -> u32 {
+    const TCP_MSS_DEFAULT: u32 = 536;
+    const HEADERS_LEAST: u32 = 68;
+    let half = if t.snd_wnd_max > TCP_MSS_DEFAULT { t.snd_wnd_max / 2 } else { t.snd_wnd_max };
+    if half == 0 { t.agreed.snd_mss } else { t.agreed.snd_mss.min(half.max(HEADERS_LEAST - 20)) }
+}
+
 /// Whether unsent data may go: window (section 3.8.6), Nagle (3.7.4), congestion window.
 fn sendable(t: &Tcb) -> Sendable {
     let room = (t.snd_una + t.snd_wnd).since(t.snd_nxt);
-    if room <= 0 {
+    let data = unsent(t) - u32::from(t.fin_queued);
+    // `tcp_snd_wnd_test`: all of a segment or nothing of it; the probe timer cuts it to the window.
+    if room <= 0 || data.min(segment_size(t)) as i32 > room {
         return Sendable::Blocked;
     }
-    let data = unsent(t) - u32::from(t.fin_queued);
-    let partial = data < t.agreed.snd_mss && !t.fin_queued;
+    let partial = data < segment_size(t) && !t.fin_queued;
     if t.user.cork && partial {
         return Sendable::Blocked;
     }
@@ -328,7 +355,9 @@ fn fits_agreement(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -
         // `tcp_send_synack` makes it of the SYN.
         EmissionKind::SynAck if t.user.owned => p.timestamps,
         EmissionKind::Reset { active: false, .. } => false,
-        EmissionKind::Ack { by: AckBy::TimeWait | AckBy::Request, .. } => t.agreed.timestamps && t.ts_recent != 0,
+        EmissionKind::Ack { by: AckBy::Request, .. } => t.agreed.timestamps && t.ts_recent != 0,
+        // `tcp_v4_timewait_ack`
+        EmissionKind::Ack { by: AckBy::TimeWait, .. } => t.ts_recent != 0,
         EmissionKind::SynAck
         | EmissionKind::Ack { by: AckBy::Socket, .. }
         | EmissionKind::Reset { active: true, .. }
@@ -357,7 +386,7 @@ fn fits_agreement(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -
     }
     let has_sack = o.sack.iter().flatten().next().is_some();
     let mini = matches!(kind, EmissionKind::Ack { by: AckBy::TimeWait | AckBy::Request, .. });
-    let to_report = !t.out_of_order.is_empty() || t.dsack.is_some() || t.blocks_linger;
+    let to_report = t.reports_blocks();
     if has_sack && (!t.agreed.sack || mini || !to_report) {
         return Err((&rules::SEGMENT_SACK, "no SACK block".to_string()));
     }
@@ -429,8 +458,9 @@ pub fn emitted(tcb: &Tcb, voice: &Voice, profile: &Profile) -> Option<Segment> {
         EmissionKind::Syn => profile.timestamps,
         EmissionKind::SynAck if tcb.user.owned => profile.timestamps,
         EmissionKind::Reset { active: false, .. } => false,
+        EmissionKind::Ack { by: AckBy::TimeWait, .. } => tcb.ts_recent != 0,
         EmissionKind::SynAck
-        | EmissionKind::Ack { .. }
+        | EmissionKind::Ack { by: AckBy::Socket | AckBy::Request, .. }
         | EmissionKind::Reset { active: true, .. }
         | EmissionKind::Transmit
         | EmissionKind::Retransmit
@@ -528,7 +558,9 @@ fn sent(t: &mut Tcb, kind: EmissionKind, segment: &Segment, at: Nanos, p: &Profi
     };
     let opens = matches!(kind, EmissionKind::Syn | EmissionKind::SynAck);
     if by_socket && segment.has(Flags::ACK) {
-        t.blocks_linger = false;
+        // Data that is cut into segments behind the socket has the same options in each of them (`tcp_gso_segment`).
+        let told = segment.options.sack.iter().flatten().next().is_some();
+        t.blocks_linger = told && kind == EmissionKind::Transmit;
         t.dsack = None;
     }
     if by_socket && segment.has(Flags::ACK) && !t.is_mini() {
@@ -571,6 +603,7 @@ fn sent_opening(t: &mut Tcb, kind: EmissionKind, segment: &Segment, at: Nanos, p
         t.retransmit = Some((RetransmitKind::Timeout, arm_at(at, rto, p)));
         let scale = segment.options.wscale.unwrap_or(0).min(14);
         if kind == EmissionKind::Syn {
+            t.retransmitted_at = Some(Span::at(at));
             t.rcv_wnd = u32::from(segment.wnd);
             t.agreed.rcv_scale = scale;
         } else {
@@ -581,7 +614,7 @@ fn sent_opening(t: &mut Tcb, kind: EmissionKind, segment: &Segment, at: Nanos, p
         }
     } else if kind == EmissionKind::SynAck && t.user.owned {
         // The SYN,ACK takes the SYN's place and its time (`tcp_send_synack`).
-        let first = InFlight { seq: segment.seq, end: segment.end(), sent_at: at, again: false };
+        let first = InFlight { seq: segment.seq, end: segment.end(), sent_at: at, again: t.retransmits > 0 };
         t.flight.iter_mut().take(1).for_each(|sent| *sent = first);
     } else {
         mark_again(t, segment, at);
@@ -597,6 +630,10 @@ fn sent_opening(t: &mut Tcb, kind: EmissionKind, segment: &Segment, at: Nanos, p
 /// New data or the FIN.
 fn sent_new(t: &mut Tcb, segment: &Segment, at: Nanos, p: &Profile) {
     t.snd_nxt = segment.end();
+    if t.state == State::Closed {
+        // The connection ended in the same breath.
+        return;
+    }
     t.flight.push(InFlight { seq: segment.seq, end: segment.end(), sent_at: at, again: false });
     if segment.data_len > 0 {
         data_sent(t, Span::at(at), p);

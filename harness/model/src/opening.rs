@@ -87,7 +87,7 @@ fn take_syn(w: &mut Work<'_>, segment: &Segment) {
         peer_scales: scaling,
         snd_scale: if scaling { o.wscale.unwrap_or(0).min(14) } else { 0 },
         rcv_scale: 0,
-        snd_mss: u32::from(o.mss.unwrap_or(536)),
+        snd_mss: o.mss.map_or(w.p.mss_default, u32::from),
     };
     if let Some(ts) = o.timestamps.filter(|_| w.t.agreed.timestamps) {
         w.t.ts_recent = ts.val;
@@ -149,7 +149,11 @@ pub(crate) fn arrives_syn_sent<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Wo
     arrives::acknowledge(&mut w, segment);
     w.t.retransmits = 0;
     w.t.heard_at = w.at;
+    if w.t.rtt.srtt8.is_none() {
+        w.t.rtt.fall_back(w.p);
+    }
     initialize_rcv_mss(&mut w);
+    w.t.acking.last_data_at = Some(w.at);
     w.t.enter(State::Established);
     arm_keepalive_on_open(&mut w);
     w.fired(&rules::SYN_SENT_SYN_ACK);
@@ -273,9 +277,13 @@ fn acceptable<'p>(mut w: Work<'p>, segment: &Segment, iss: Seq) -> Vec<Work<'p>>
         if exact {
             return vec![dropped];
         }
-        // Older kernels drop the request on any RST in the window; newer ones send a challenge ACK.
+        // Older kernels drop the request on any RST in the window; newer ones send a challenge ACK (`tcp_reqsk_send_challenge_ack`).
         let kind = EmissionKind::Ack { seq: iss + 1, ack: w.t.rcv_nxt, by: AckBy::Request };
-        w.owe(kind, &rules::SYN_RECEIVED_RST_CHALLENGE);
+        match w.limited_ack() {
+            Limited::Sent => w.owe(kind, &rules::SYN_RECEIVED_RST_CHALLENGE),
+            Limited::Unsure => w.permit(kind, &rules::SYN_RECEIVED_RST_CHALLENGE),
+            Limited::Silent => w.fired(&rules::SYN_RECEIVED_RST_CHALLENGE),
+        }
         return vec![w, dropped];
     }
     if segment.has(Flags::SYN) && segment.seq != w.t.irs {
@@ -298,7 +306,8 @@ fn acceptable<'p>(mut w: Work<'p>, segment: &Segment, iss: Seq) -> Vec<Work<'p>>
         return vec![w];
     }
     establish(&mut w, segment);
-    if let Some(ts) = segment.options.timestamps.filter(|_| w.t.agreed.timestamps)
+    // Agreed on or not (`tcp_check_req`).
+    if let Some(ts) = segment.options.timestamps.filter(|_| w.p.timestamps)
         && segment.seq.at_most(w.t.rcv_nxt)
     {
         w.t.ts_recent = ts.val;
@@ -325,6 +334,7 @@ fn establish(w: &mut Work<'_>, segment: &Segment) {
     w.t.transitions.push((State::Listen, State::SynReceived));
     w.t.transitions.push((State::SynReceived, State::Established));
     w.t.state = State::Established;
+    w.t.acking.last_data_at = Some(w.at);
     initialize_rcv_mss(w);
     arm_keepalive_on_open(w);
 }

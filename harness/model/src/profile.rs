@@ -64,6 +64,8 @@ pub struct Profile {
     pub tw_reuse: TimeWaitReuse,
     /// `tcp_abort_on_overflow`
     pub abort_on_overflow: bool,
+    /// What the peer's MSS is taken for if its SYN does not say it (RFC 9293 MUST-15), bytes.
+    pub mss_default: u32,
     /// `tcp_pingpong_thresh`; 3 in kernels before 6.7 that lack the sysctl.
     pub pingpong_thresh: u32,
 }
@@ -121,8 +123,14 @@ impl Profile {
                 (_, _) => TimeWaitReuse::Never,
             },
             abort_on_overflow: number("tcp_abort_on_overflow", 0) != 0,
+            mss_default: 536,
             pingpong_thresh: number("tcp_pingpong_thresh", 3),
         }
+    }
+
+    /// The same for a connection over IPv6.
+    pub fn over_ipv6(self) -> Profile {
+        Profile { mss_default: 1220, ..self }
     }
 
     /// The same where time is virtual: no machine is late, what happens at once is seen at once.

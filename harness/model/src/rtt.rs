@@ -38,6 +38,14 @@ impl Rtt {
         self.set_rto(profile);
     }
 
+    /// The opening gave no sample: 3 s (RFC 6298 section 5.7; `tcp_init_metrics`).
+    pub(crate) fn fall_back(&mut self, profile: &Profile) {
+        const FALLBACK_S: u64 = 3;
+        let variance = (FALLBACK_S * 1_000_000, FALLBACK_S * 1_000_000);
+        (self.rttvar, self.mdev, self.mdev_max) = (variance, variance, variance);
+        self.rto = Ticks::exactly(profile.ticks_of_s(FALLBACK_S));
+    }
+
     /// RTO = SRTT + max(4 x RTTVAR, RTO_MIN), rounded up to ticks (`__tcp_set_rto`).
     pub(crate) fn set_rto(&mut self, profile: &Profile) {
         if let Some(srtt8) = self.srtt8 {

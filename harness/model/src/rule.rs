@@ -138,6 +138,7 @@ pub mod rules {
         SYN_RECEIVED_CROSSED_CHALLENGE: "arrives/syn-received-crossed-challenge", Linux, "Linux tcp_validate_incoming(), older kernels", "after crossing SYNs the peer's SYN,ACK is answered with a challenge ACK and dropped", departs "RFC 9293 section 3.5";
         SYN_RECEIVED_ACK: "arrives/syn-received-ack", Must, "RFC 9293 section 3.10.7.4", "an acceptable ACK in SYN-RECEIVED: ESTABLISHED";
 
+        SYN_RECEIVED_ACK_OF_NOTHING: "arrives/syn-received-ack-of-nothing", Linux, "Linux tcp_rcv_state_process(), tcp_ack()", "after crossing SYNs an ACK of SND.UNA, which acknowledges nothing, establishes the connection too", departs "RFC 9293 section 3.10.7.4";
         ACCEPT_QUEUE_ACK: "listen/queue-full-ack", Linux, "Linux tcp_check_req()", "with a full accept queue the ACK of the SYN,ACK is dropped", departs "RFC 9293 section 3.10.7.4";
         ACCEPT_QUEUE_ABORT: "listen/abort-on-overflow", Linux, "Linux tcp_abort_on_overflow", "with tcp_abort_on_overflow=1 and a full accept queue the ACK of the SYN,ACK is answered with a RST", departs "RFC 9293 section 3.10.7.4";
 
@@ -164,6 +165,7 @@ pub mod rules {
         CHECK_ACK_UNSENT_SILENT: "check-ack/unsent-silent", Linux, "Linux tcp_ack(), tcp_rcv_established(), older kernels", "in ESTABLISHED an ACK of something not yet sent is dropped silently", departs "RFC 9293 section 3.10.7.4";
         CHECK_ACK_TOO_OLD: "check-ack/too-old", Must, "RFC 5961 section 5.2", "an ACK older than the largest window seen is answered with a challenge ACK and dropped";
         CHECK_ACK_OLD_UPDATES: "check-ack/old-updates-ts-recent", Linux, "RFC 7323 section 4.3, Linux tcp_ack(), newer kernels", "a segment at the left edge with an old ACK updates TS.Recent";
+        CHECK_ACK_OLD_PREDICTED: "check-ack/old-predicted", Linux, "Linux tcp_rcv_established(), older kernels", "a segment whose header was predicted is taken before its ACK is looked at, however old that is", departs "RFC 5961 section 5.2";
         CHECK_ACK_OLD_KEEPS: "check-ack/old-keeps-ts-recent", Linux, "Linux tcp_ack(), older kernels", "a segment with an old ACK leaves TS.Recent alone", departs "RFC 7323 section 4.3";
         CHECK_ACK_OLD_FAST_PATH: "check-ack/old-on-fast-path", Linux, "Linux tcp_rcv_established()", "data in order with an old ACK may update TS.Recent in ESTABLISHED: its ACK is not looked at";
         CHECK_ACK_OLD_TAKEN: "check-ack/old-taken", Must, "RFC 9293 section 3.10.7.4, Linux tcp_rcv_state_process(), newer kernels", "once one side has closed, an old ACK is ignored and the rest of its segment is taken";
@@ -191,6 +193,7 @@ pub mod rules {
 
         // TIME-WAIT.
         TIME_WAIT_LENGTH: "time-wait/length", Linux, "Linux TCP_TIMEWAIT_LEN", "TIME-WAIT lasts 60 s", departs "RFC 9293 section 3.4.2 (2 x MSL of 2 minutes)";
+        TIME_WAIT_TIMESTAMPS: "time-wait/timestamps-unasked", Linux, "Linux tcp_check_req(), tcp_v4_timewait_ack()", "if the handshake's ACK had timestamps that were not agreed on, the ACKs of TIME-WAIT have them too", departs "RFC 7323 section 3.2";
         TIME_WAIT_ACK: "time-wait/ack", Must, "RFC 9293 section 3.10.7.4", "a segment other than a RST in TIME-WAIT is acknowledged, and a repeated FIN restarts the 2 MSL timeout";
         TIME_WAIT_SILENT: "time-wait/silent", Must, "Linux tcp_timewait_state_process()", "a pure ACK at RCV.NXT in TIME-WAIT is not answered, and restarts the timeout";
         TIME_WAIT_OUT_OF_WINDOW: "time-wait/out-of-window", Must, "RFC 9293 section 3.10.7.4", "an unacceptable segment in TIME-WAIT is answered with an ACK, at most one in 500 ms if it carries no data";

@@ -99,7 +99,8 @@ pub struct Tcb {
     pub out_of_order: Vec<(Seq, Seq, bool)>,
     /// A duplicate to report in the next ACK (RFC 2883).
     pub dsack: Option<SackBlock>,
-    /// The blocks of a queue that a FIN has just emptied are still in the ACK of the FIN (`tcp_fin` before `tcp_sack_reset`).
+    /// The blocks of a queue that has just been emptied are still told: by the ACK of the FIN that emptied it (`tcp_fin` before
+    /// `tcp_sack_reset`), or by the RST of a connection that is gone.
     pub blocks_linger: bool,
 
     /// What the user did with the socket.
@@ -186,7 +187,7 @@ pub struct Acking {
     pub pingpong: Bounds,
     /// `ato`, ticks.
     pub ato: Bounds,
-    /// When data arrived last.
+    /// When data arrived last, or the connection opened (`lrcvtime`).
     pub last_data_at: Option<Span>,
     /// Estimate of the peer's MSS (`rcv_mss`), bytes.
     pub rcv_mss: u32,
@@ -203,6 +204,8 @@ pub struct User {
     pub owned: bool,
     /// `connect` has reported success.
     pub connect_reported: bool,
+    /// Its connection did not come about and it may `connect` again (`SS_UNCONNECTED`).
+    pub disconnected: bool,
     /// No descriptor is left (`SOCK_DEAD`).
     pub orphan: bool,
     /// `RCV_SHUTDOWN`
@@ -211,6 +214,8 @@ pub struct User {
     pub write_shut: bool,
     /// The peer's FIN was taken (`SOCK_DONE`).
     pub eof: bool,
+    /// FINs behind it that were taken all the same, each with a number of its own (`tcp_fin`).
+    pub further_fins: u32,
     /// Pending error (`sk_err`).
     pub error: Option<Errno>,
     /// What an ICMP error told, that is no reason to give up yet (`sk_err_soft`).
@@ -404,6 +409,11 @@ impl Tcb {
         u32::try_from((self.rcv_wup + self.rcv_wnd).since(self.rcv_nxt)).unwrap_or(0)
     }
 
+    /// Whether there are blocks for a SACK option.
+    pub(crate) fn reports_blocks(&self) -> bool {
+        !self.out_of_order.is_empty() || self.dsack.is_some() || self.blocks_linger
+    }
+
     /// Whether the FIN has been sent.
     pub fn fin_sent(&self) -> bool {
         self.fin_queued && self.snd_nxt == self.write_seq
@@ -436,6 +446,8 @@ impl Tcb {
         self.keepalive = None;
         self.time_wait = None;
         self.flight.clear();
+        // A RST that the socket itself sends still has them (`tcp_send_active_reset`).
+        self.blocks_linger = self.reports_blocks();
         self.out_of_order.clear();
         self.owed.retain(|owed| owed.kind != EmissionKind::Transmit);
         self.acking.scheduled = false;
@@ -483,10 +495,12 @@ impl User {
             listening: false,
             owned: false,
             connect_reported: false,
+            disconnected: false,
             orphan: false,
             read_shut: false,
             write_shut: false,
             eof: false,
+            further_fins: 0,
             error: None,
             soft_error: None,
             unread: 0,

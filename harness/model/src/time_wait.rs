@@ -145,6 +145,9 @@ fn time_wait(w: &mut Work<'_>, segment: &Segment, paws_reject: bool) {
 /// An ACK, at most one in `tcp_invalid_ratelimit` unless the segment carries data or a FIN (`tcp_timewait_check_oow_rate_limit`).
 fn limited_ack(w: &mut Work<'_>, segment: &Segment, rule: RuleRef) {
     let kind = ack(w);
+    if w.t.ts_recent != 0 && !w.t.agreed.timestamps {
+        w.fired(&rules::TIME_WAIT_TIMESTAMPS);
+    }
     let limited = if segment.is_empty() || segment.has(Flags::SYN) { w.limited_ack() } else { Limited::Sent };
     match limited {
         Limited::Sent => w.owe(kind, rule),

@@ -53,7 +53,7 @@ pub(crate) fn timeout<'p>(mut w: Work<'p>, which: Timeout) -> Vec<Work<'p>> {
 /// RTO expired (`tcp_retransmit_timer`); the timer was asked to expire at `asked`.
 pub(crate) fn retransmission_timeout(mut w: Work<'_>, asked: Span) -> Vec<Work<'_>> {
     match w.t.state {
-        State::SynSent => vec![syn_timeout(w)],
+        State::SynSent => syn_timeout(w),
         State::SynReceived if !w.t.user.owned => vec![syn_ack_timeout(w)],
         State::SynReceived
         | State::Established
@@ -84,7 +84,8 @@ pub(crate) fn retransmission_timeout(mut w: Work<'_>, asked: Span) -> Vec<Work<'
 /// The oldest segment is sent again.
 fn retransmitted<'p>(mut w: Work<'p>, rule: RuleRef) -> Work<'p> {
     w.t.recovering = true;
-    w.owe(EmissionKind::Retransmit, rule);
+    let opens = w.t.state == State::SynReceived;
+    w.owe(if opens { EmissionKind::SynAck } else { EmissionKind::Retransmit }, rule);
     back_off(&mut w);
     w
 }
@@ -238,12 +239,30 @@ fn modelled_timeout_ms(w: &Work<'_>, boundary: u32) -> u64 {
 }
 
 /// The SYN was not answered.
-fn syn_timeout(mut w: Work<'_>) -> Work<'_> {
+fn syn_timeout(mut w: Work<'_>) -> Vec<Work<'_>> {
     w.fired(&rules::SYN_RETRY);
-    if w.t.retransmits >= w.p.syn_retries + w.p.syn_linear_timeouts {
-        time_out(&mut w);
-        return w;
+    // Given up by their number, or when as much time has gone as so many would take that double from the first on
+    // (`tcp_write_timeout`, `retransmits_timed_out`).
+    let enough = w.t.retransmits >= w.p.syn_retries + w.p.syn_linear_timeouts;
+    let by_number = Outcome { may_expire: enough, may_go_on: !enough };
+    let first = w.t.retransmitted_at.filter(|_| w.t.retransmits > 0);
+    let lasting_ms = ((2 << w.p.syn_retries.min(16)) - 1) * 1000;
+    let by_time = first.map_or(Outcome::GOES_ON, |first| Outcome::at_least(w.at.since(first), lasting_ms * MS, MS));
+    let outcome = by_number.or(by_time);
+    let mut done = Vec::new();
+    if outcome.may_expire {
+        let mut ended = w.clone();
+        time_out(&mut ended);
+        done.push(ended);
     }
+    if outcome.may_go_on {
+        done.push(repeat_syn(w));
+    }
+    done
+}
+
+/// The SYN goes out again.
+fn repeat_syn(mut w: Work<'_>) -> Work<'_> {
     w.t.retransmits += 1;
     if w.t.retransmits > w.p.syn_linear_timeouts {
         let max = w.p.rto_max();
@@ -276,7 +295,10 @@ pub(crate) fn syn_ack_timeout_after(t: &Tcb, p: &Profile) -> Ticks {
 
 /// The tail loss probe's time has come (`tcp_send_loss_probe`): at most one is outstanding.
 fn loss_probe_timeout(mut w: Work<'_>) -> Work<'_> {
-    if w.t.probe_high.is_none() {
+    // The last segment cannot go again behind a window that has closed meanwhile (`__tcp_retransmit_skb`).
+    let edge = w.t.snd_una + w.t.snd_wnd;
+    let shut_out = w.t.flight.len() > 1 && w.t.flight.last().is_some_and(|last| !last.seq.before(edge));
+    if w.t.probe_high.is_none() && !shut_out {
         w.owe(EmissionKind::LossProbe, &rules::LOSS_PROBE);
         w.t.retransmit = Some((RetransmitKind::Timeout, w.timer(w.t.rtt.rto)));
     } else {

@@ -103,7 +103,9 @@ impl Calls {
         };
         let mut background = false;
         match op.call {
-            OperationCall::Socket(Call::SetOption(SocketOption::Linger(seconds))) => self.lingers = seconds.is_some(),
+            OperationCall::Socket(Call::SetOption(SocketOption::Linger(seconds))) => {
+                self.lingers = seconds.is_some_and(|seconds| seconds > 0)
+            }
             OperationCall::Socket(Call::Close) => {
                 self.open.swap_remove(i);
                 background = self.lingers;

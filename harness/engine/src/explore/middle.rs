@@ -13,8 +13,8 @@ pub(super) fn rule(dice: &mut Dice) -> RelayRule {
     let action = match dice.below(8) {
         0..=3 => RelayAction::Drop,
         4..=5 => RelayAction::Delay(Duration::from_millis(u64::from(dice.pick(&[1u32, 10, 50, 210, 450])))),
-        6 => RelayAction::Duplicate(dice.between(2, 3)),
-        _ => RelayAction::Swap,
+        // Not swapped: a frame would wait for the next of its direction, which may never come.
+        _ => RelayAction::Duplicate(dice.between(2, 3)),
     };
     RelayRule {
         from: dice.pick(&[Endpoint::A, Endpoint::B]),

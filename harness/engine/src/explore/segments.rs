@@ -7,8 +7,14 @@ use super::dice::Dice;
 use super::walk::injection;
 use crate::case::{Case, Damage, Open, StepKind};
 
-/// The most bytes that a walk writes: below the initial congestion window.
+/// The most bytes that a walk writes, and the most segments: less than the initial congestion window.
 const WRITTEN_MAX: u32 = 9_000;
+const SEGMENTS_MAX: u32 = 9;
+/// The least MSS that is assumed without the option (RFC 9293 MUST-15).
+const MSS_DEFAULT: u16 = 536;
+/// Segments are cut to the largest window seen, and not smaller than this.
+const WINDOW_SMALL: u16 = 100;
+const SEGMENT_LEAST: u16 = 48;
 /// The most bytes that the peer sends in order.
 const SENT_MAX: u32 = 20_000;
 
@@ -19,8 +25,10 @@ pub(super) struct Segments {
     connects: bool,
     mss: Option<u16>,
     wscale: Option<u8>,
+    window: u16,
     written: u32,
     sent: u32,
+    reopened: bool,
 }
 
 /// Kinds of segments.
@@ -148,8 +156,10 @@ impl Segments {
             connects: case.open == Open::Active,
             mss: case.peer.mss,
             wscale: case.peer.wscale,
+            window: case.peer.wnd,
             written: 0,
             sent: 0,
+            reopened: false,
         }
     }
 
@@ -158,10 +168,17 @@ impl Segments {
         self.connects
     }
 
+    /// Whether a SYN may have made a new connection where the old one was gone.
+    pub(super) fn may_have_reopened(&self) -> bool {
+        self.reopened
+    }
+
     /// How much a write hands in.
     pub(super) fn writes(&mut self, dice: &mut Dice) -> u32 {
-        let len = dice.pick(&[1, 10, 100, 536, 1000, 1448, 2000, 3000]).min(WRITTEN_MAX - self.written).max(1);
-        self.written = (self.written + len).min(WRITTEN_MAX);
+        let segment = if self.window <= WINDOW_SMALL { SEGMENT_LEAST } else { self.mss.unwrap_or(MSS_DEFAULT) };
+        let most = WRITTEN_MAX.min(SEGMENTS_MAX * u32::from(segment));
+        let len = dice.pick(&[1, 10, 100, 536, 1000, 1448, 2000, 3000]).min(most.saturating_sub(self.written)).max(1);
+        self.written += len;
         len
     }
 
@@ -171,10 +188,15 @@ impl Segments {
         let text = match kind {
             Kind::WellFormed => dice.weighted(&WELL_FORMED),
             Kind::Stale => dice.weighted(&STALE),
-            Kind::Future => dice.weighted(&FUTURE),
+            Kind::Future => match dice.weighted(&FUTURE) {
+                // Without scaling the kernel keeps a larger window than it can tell (`tcp_select_window`): where it ends is not known.
+                text if text.contains("rcv.wnd") && self.wscale.is_none() => "P. rcv.nxt+n(n)",
+                text => text,
+            },
             Kind::Mangled if dice.one_in(3) => return self.damaged(dice),
             Kind::Mangled => dice.weighted(&MANGLED),
         };
+        self.reopened |= text.starts_with("S ") && !self.connects;
         let len = self.sends(dice, text);
         let mut text = text.replace("(n)", &format!("({len})")).replace("-n(", &format!("-{len}("));
         text = text.replace("+n(", &format!("+{len}("));

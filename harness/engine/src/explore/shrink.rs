@@ -8,7 +8,7 @@ use super::simpler::simpler;
 use crate::case::Case;
 
 /// More plays than this are not spent on one walk.
-const PLAYS_MAX: u32 = 400;
+const PLAYS_MAX: u32 = 200;
 
 /// What became of a walk.
 #[derive(Clone, Debug, PartialEq)]

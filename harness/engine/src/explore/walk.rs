@@ -127,6 +127,8 @@ fn beside_the_peer(case: &Case, dice: &mut Dice, count: u32) -> Vec<StepKind> {
     for _ in 0..count {
         let next = dice.weighted(&[(10, Next::Segment), (6, Next::Call), (4, Next::Wait)]);
         steps.push(match next {
+            // A connection that a listener makes of a further SYN is another socket than the one that is called.
+            Next::Call if segments.may_have_reopened() => wait(dice),
             Next::Call => calls.next(dice, Endpoint::A, &mut segments).unwrap_or_else(|| inject(&mut segments, dice)),
             Next::Wait | Next::Middle => wait(dice),
             Next::Segment => inject(&mut segments, dice),
