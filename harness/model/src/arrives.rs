@@ -711,6 +711,9 @@ fn take_fin(w: &mut Work<'_>) {
     if matches!(w.t.state, State::FinWait1 | State::FinWait2) {
         // `tcp_fin` sends the ACK before it empties the queue.
         w.t.blocks_linger |= !w.t.out_of_order.is_empty();
+    } else {
+        // `tcp_sack_reset`
+        w.t.dsack = None;
     }
     w.t.acking.scheduled = true;
     w.t.user.read_shut = true;
