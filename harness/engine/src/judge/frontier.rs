@@ -361,7 +361,10 @@ impl<'t> Frontier<'t> {
                 }
                 Some(due) if due.contains(item.at) => {
                     let fired = step(&possible.tcb, &Event::Timeout(Timeout::Linger), Span::at(item.at), self.profile);
-                    next.extend(fired.into_iter().map(|transition| possible.follow(transition, item.at)));
+                    next.extend(fired.into_iter().map(|transition| {
+                        let woken = possible.follow_timer(Timeout::Linger, due, transition, item.at);
+                        Possible { returns: None, ..woken }
+                    }));
                 }
                 Some(due) => {
                     let expected = format!("close() to linger until {}", seconds(due.lo));
@@ -448,8 +451,12 @@ impl Possible {
 
     /// The possibility after a timer that nothing showed.
     fn follow_timer(&self, timeout: Timeout, due: Span, transition: Transition, at: Nanos) -> Possible {
-        let returns = if timeout == Timeout::Linger { Some(due) } else { self.returns };
-        Possible { returns, ..self.follow(transition, at) }
+        let after = self.follow(transition, at);
+        if timeout != Timeout::Linger {
+            return Possible { returns: self.returns, ..after };
+        }
+        // A thread that wakes in close() sets the timer of the orphan at a time that only its return bounds.
+        Possible { returns: Some(due), earlier_timer: Some((TimerTold::of(&self.tcb), at)), ..after }
     }
 
     /// The possibility after a transition at `at`.
@@ -461,7 +468,8 @@ impl Possible {
             .extend(tcb.transitions.drain(..).filter(|(from, to)| *from != State::Listen && *to != State::Listen));
         let earlier = if tcb.state == self.tcb.state { self.earlier } else { Some((self.tcb.state, at)) };
         let timer = TimerTold::of(&self.tcb);
-        let earlier_timer = if TimerTold::of(&tcb) == timer { self.earlier_timer } else { Some((timer, at)) };
+        let earlier_timer =
+            if TimerTold::of(&tcb) == timer { self.earlier_timer } else { timer.map(|timer| (Some(timer), at)) };
         let (fired, chosen) = (self.fired.with(&transition.rules), self.chosen.with(&transition.rules));
         let expired = Expiry::of(&transition.rules, transition.due).or(self.expired);
         let Possible { next, elapsed, decided, returns, trail, .. } = *self;

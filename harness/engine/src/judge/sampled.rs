@@ -49,7 +49,7 @@ pub(super) struct Sampled<'p> {
     pub tcb: &'p Tcb,
     /// The state before the last change, and when that was at the latest.
     pub earlier: Option<(State, Nanos)>,
-    /// The timer before the last change, likewise.
+    /// The timer before the last change, likewise; none before a thread woke in `close`.
     pub earlier_timer: Option<(Option<TimerTold>, Nanos)>,
     /// What the latest event was about.
     pub decided: Option<Decided>,
@@ -97,12 +97,20 @@ impl Sampled<'_> {
         let fits = |pending: Option<TimerTold>| match_timer(pending, asked, answered, sample, profile);
         let (expected, actual) = fits(TimerTold::of(self.tcb)).err()?;
         // A handler sets the next timer at its end, after its segment.
-        if let Some((Some(earlier), until)) = self.earlier_timer
-            && earlier.timer.due.lo <= until
+        if let Some((earlier, until)) = self.earlier_timer
             && until + profile.processing_ns >= asked
-            && (fits(Some(earlier)).is_ok() || sample.timer.is_none() && earlier.away_while_handled)
         {
-            return None;
+            let unset = sample.timer.is_none();
+            let told_of = match earlier {
+                None => unset,
+                Some(earlier) => {
+                    let fired = earlier.timer.due.lo <= until;
+                    fired && (fits(Some(earlier)).is_ok() || unset && earlier.away_while_handled)
+                }
+            };
+            if told_of {
+                return None;
+            }
         }
         Some((rule_of_timer(self.tcb, profile), expected, actual, 6))
     }
