@@ -112,3 +112,31 @@ fn otherwise_a_timer_is_pending() {
     let findings = judge(&trace).findings;
     assert_eq!(findings.first().map(|finding| finding.actual.as_str()), Some("no timer"));
 }
+
+#[test]
+fn a_thread_that_wakes_in_close_sets_the_timer_before_it_returns() {
+    let asked = |from: i64, to: i64| {
+        let mut trace = trace("close/linger-acked@ipv4");
+        let closed = trace.records.iter().find_map(|record| match &record.what {
+            What::Call(call) if call.op.to_string() == "close()" => Some((call.left as i64, record.step)),
+            What::Call(_) | What::Segment(_) | What::Icmp(_) | What::Relay(_) | What::Sample(_) => None,
+            What::Transition(_) | What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End {} => None,
+        });
+        let (left, step) = closed.expect("the case closes");
+        let sample = Sample {
+            on: trace.header.endpoints[0].name,
+            source: Source::SockDiag,
+            until: (left + to) as Nanos,
+            state: State::FinWait2,
+            timer: None,
+            receive_queue: None,
+            send_queue: None,
+        };
+        trace.records.push(Record { at: (left + from) as Nanos, step, what: What::Sample(sample) });
+        trace.records.sort_by_key(|record| record.at);
+        judge(&trace)
+    };
+    assert_eq!(asked(-2000, 2000).verdict, Verdict::Pass, "{:?}", asked(-2000, 2000).reason);
+    let findings = asked(200_000, 201_000).findings;
+    assert_eq!(findings.first().map(|finding| finding.actual.as_str()), Some("no timer"));
+}
