@@ -8,11 +8,14 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
+use object::archive::{Header, MAGIC};
+use object::read::archive::ArchiveFile;
+
 use crate::compression;
 
 use super::KernelError;
 
-/// What is kept of a package at most, bytes.
+/// What is read of a package at most, and what is kept of it unpacked, bytes.
 const KEPT_MAX: u64 = 512 << 20;
 /// What is unpacked of a package at most, bytes: a kernel with all its modules is a third of it.
 const UNPACKED_MAX: u64 = 2 << 30;
@@ -25,7 +28,10 @@ pub(crate) fn read(
     wanted: impl Fn(&str) -> bool,
     mut take: impl FnMut(String, Vec<u8>),
 ) -> Result<(), KernelError> {
-    let (inside, packed) = data(package)?;
+    let mut bytes = Vec::new();
+    let file = File::open(package).and_then(|file| file.take(KEPT_MAX).read_to_end(&mut bytes));
+    file.map_err(|error| KernelError::Unreadable { path: package.to_owned(), error })?;
+    let (inside, packed) = data(package, &bytes)?;
     let (ended, allowed) = (Cell::new(false), Cell::new(HEADERS_MAX));
     // The tar crate says in words only that its archive ended too early.
     let broken = |error: io::Error| {
@@ -37,7 +43,7 @@ pub(crate) fn read(
         };
         trouble(package, &inside, error)
     };
-    let inner = compression::reader(&packed).map_err(broken)?;
+    let inner = compression::reader(packed).map_err(broken)?;
     let mut archive = tar::Archive::new(Guarded { inner, ended: &ended, allowed: &allowed });
     let (mut unpacked, mut kept) = (0_u64, 0_u64);
     for entry in archive.entries().map_err(broken)? {
@@ -89,33 +95,31 @@ impl<R: Read> Read for Guarded<'_, R> {
 }
 
 /// The member with the files, still packed, and its name.
-fn data(package: &Path) -> Result<(String, Vec<u8>), KernelError> {
-    let unreadable = |error| KernelError::Unreadable { path: package.to_owned(), error };
+fn data<'a>(package: &Path, bytes: &'a [u8]) -> Result<(String, &'a [u8]), KernelError> {
     let not_a_package = |why: &str| KernelError::NotAPackage { path: package.to_owned(), why: why.to_owned() };
-    let mut file = File::open(package).map_err(unreadable)?;
-    let mut magic = Vec::new();
-    file.by_ref().take(8).read_to_end(&mut magic).map_err(unreadable)?;
-    if magic != b"!<arch>\n" {
+    if !bytes.starts_with(&MAGIC) {
         return Err(not_a_package("it does not begin with !<arch>"));
     }
-    let mut archive = ar::Archive::new(io::Cursor::new(magic).chain(file));
-    let mut first = true;
-    while let Some(member) = archive.next_entry() {
-        let mut member = member.map_err(|error| trouble(package, "the package", error))?;
-        let name = String::from_utf8_lossy(member.header().identifier()).into_owned();
-        if first && name != "debian-binary" {
+    let cut_off = |inside: &str| KernelError::ArchiveCutOff { path: package.to_owned(), inside: inside.to_owned() };
+    let wrong = |end: u64, error: object::read::Error| {
+        if (bytes.len() as u64) < end + size_of::<Header>() as u64 {
+            return cut_off("the package");
+        }
+        trouble(package, "the package", io::Error::other(error))
+    };
+    let mut end = MAGIC.len() as u64;
+    let archive = ArchiveFile::parse(bytes).map_err(|error| wrong(end, error))?;
+    for (index, member) in archive.members().enumerate() {
+        let member = member.map_err(|error| wrong(end, error))?;
+        let name = String::from_utf8_lossy(member.name()).into_owned();
+        if index == 0 && name != "debian-binary" {
             return Err(not_a_package("its first member is not debian-binary"));
         }
-        first = false;
         if name.starts_with("data.tar") {
-            let mut bytes = Vec::new();
-            member.read_to_end(&mut bytes).map_err(|error| trouble(package, &name, error))?;
-            return if bytes.len() as u64 == member.header().size() {
-                Ok((name, bytes))
-            } else {
-                Err(KernelError::ArchiveCutOff { path: package.to_owned(), inside: name })
-            };
+            return member.data(bytes).map(|packed| (name.clone(), packed)).map_err(|_| cut_off(&name));
         }
+        let (start, size) = member.file_range();
+        end = start.saturating_add(size).next_multiple_of(2);
     }
     Err(not_a_package("it has no data.tar"))
 }

@@ -226,6 +226,23 @@ fn a_damaged_package_is_told() {
     assert!(refusal(&folder, damaged).starts_with("a.deb is damaged: data.tar.xz: "));
 }
 
+/// Names that are elsewhere: in a table that there is none of, or in as many bytes as one likes.
+#[test]
+fn a_package_with_names_that_lead_nowhere_is_damaged() {
+    let folder = TempDir::new().unwrap();
+    let whole = fs::read(deb(&folder, "whole.deb", &installed())).unwrap();
+    for name in ["/20000000", "#1/999999999"] {
+        let mut bytes = whole.clone();
+        bytes[8..24].copy_from_slice(format!("{name:16}").as_bytes());
+        let path = folder.path().join("a.deb");
+        fs::write(&path, bytes).unwrap();
+        assert!(
+            refusal(&folder, path).starts_with("a.deb is damaged: the package: Invalid archive extended name"),
+            "{name}"
+        );
+    }
+}
+
 /// A name that unpacks to as much as one likes, and a file that says it does.
 #[test]
 fn a_package_that_swells_is_refused() {
