@@ -10,6 +10,7 @@ mod namespace;
 mod netlink;
 mod offload;
 mod privileges;
+mod proc_net;
 mod router;
 mod sysctl;
 

@@ -104,6 +104,7 @@ pub fn exchange(trace: &Trace) -> Vec<Mark> {
         | What::Call(_)
         | What::Sample(_)
         | What::Transition(_)
+        | What::Counters(_)
         | What::Ports(_)
         | What::Waited(_)
         | What::Trouble(_)
@@ -160,7 +161,7 @@ impl Exchange {
             What::Transition(transition) if is_contradicted(transition.on, transition.to, later) => None,
             What::Transition(transition) => self.state(transition.on, transition.to),
             What::Ports(ports) => Some(Shown::Ports { on: ports.on, first: ports.first, last: ports.last }),
-            What::Waited(_) => None,
+            What::Counters(_) | What::Waited(_) => None,
             What::Trouble(trouble) => Some(Shown::Trouble(trouble.text.clone())),
             What::End {} => Some(Shown::End),
         }
@@ -242,6 +243,7 @@ fn is_contradicted(on: Endpoint, to: State, later: &[Record]) -> bool {
         | What::Relay(_)
         | What::Call(_)
         | What::Transition(_)
+        | What::Counters(_)
         | What::Ports(_)
         | What::Waited(_)
         | What::Trouble(_)

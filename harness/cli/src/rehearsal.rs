@@ -66,6 +66,7 @@ fn waits(step: &StepKind) -> Duration {
         | StepKind::Expect { .. }
         | StepKind::Await { .. }
         | StepKind::Poll { .. }
+        | StepKind::Counters { .. }
         | StepKind::Ports { .. }
         | StepKind::Relay(_) => Duration::ZERO,
     }

@@ -89,7 +89,7 @@ fn what_is_no_whole_trace_of_ours_is_2_with_its_line() {
     let whole = std::fs::read_to_string(folder.path().join(format!("traces/{case}.jsonl"))).unwrap();
     let file = folder.path().join("changed.jsonl");
     for (text, expected) in [
-        (whole.replacen("{\"trace\":2", "{\"trace\":99", 1), "line 1: trace format 99 is newer than"),
+        (whole.replacen("{\"trace\":3", "{\"trace\":99", 1), "line 1: trace format 99 is newer than"),
         (whole[..whole.len() - 20].to_owned(), "cut off in the middle of a record"),
         ("{\"version\": 3, \"log\": []}\n".to_owned(), "line 1: not the header of a trace"),
         ("\u{1b}[2J\u{0}".to_owned(), "line 1: not the header of a trace"),

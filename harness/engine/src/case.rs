@@ -310,6 +310,11 @@ pub enum StepKind {
         /// The last.
         last: u8,
     },
+    /// Ask a host for its counters, once what was done so far has been counted.
+    Counters {
+        /// Which host.
+        of: Host,
+    },
     /// From now on the middle treats frames that fit so; for the crafted peer there is no middle.
     Relay(RelayRule),
 }
@@ -327,7 +332,7 @@ impl StepKind {
             | StepKind::Poll { on: endpoint, .. }
             | StepKind::Relay(RelayRule { from: endpoint, .. }) => Some(endpoint.connection),
             StepKind::Ports { last, .. } => Some(*last),
-            StepKind::Wait(_) => None,
+            StepKind::Counters { .. } | StepKind::Wait(_) => None,
         }
     }
 }

@@ -46,6 +46,8 @@ enum Bend {
     Writes(fn(&mut [u8])),
     /// A timer fires at another time.
     Waits(fn(&Tcb, Timeout, Nanos, &Profile) -> Nanos),
+    /// The host counts something else of what happens to the connection.
+    Counts(fn(&Tcb, &mut Tcb)),
     /// Checksums of what arrives are not looked at.
     Trusts,
 }
@@ -105,11 +107,24 @@ impl Bent {
             Some(Bend::Forgets(rule)) => next.tcb.owed.retain(|owed| owed.rule != *rule),
             Some(Bend::Returns(change)) => next.result = next.result.map(|result| change(before, event, result)),
             Some(
-                Bend::Constants(_) | Bend::Takes(_) | Bend::Says(_) | Bend::Writes(_) | Bend::Waits(_) | Bend::Trusts,
+                Bend::Constants(_)
+                | Bend::Takes(_)
+                | Bend::Says(_)
+                | Bend::Writes(_)
+                | Bend::Waits(_)
+                | Bend::Counts(_)
+                | Bend::Trusts,
             )
             | None => {}
         }
         next
+    }
+
+    /// What the host counts of it when the connection `before` becomes this one.
+    pub fn counts(self, before: &Tcb, after: &mut Tcb) {
+        if let Some(Bend::Counts(change)) = self.bend() {
+            change(before, after);
+        }
     }
 
     /// The segment that leaves in place of the right one.
@@ -137,8 +152,8 @@ impl Bent {
         }
     }
 
-    /// Whether a segment that arrives is taken, going by its checksum.
-    pub fn trusts(self, checksum_ok: bool) -> bool {
-        checksum_ok || matches!(self.bend(), Some(Bend::Trusts))
+    /// Whether a segment that arrives is taken whatever its checksum.
+    pub fn trusts(self) -> bool {
+        matches!(self.bend(), Some(Bend::Trusts))
     }
 }

@@ -6,6 +6,7 @@
 
 mod blame;
 mod chosen;
+mod counted;
 mod deeds;
 mod deviation;
 mod expiry;
@@ -30,10 +31,11 @@ use crate::judgement::{Finding, Judgement, Verdict};
 use crate::trace::{EndpointIdentity, Header, Nanos, TargetKind, Time, Trace, Way, What};
 use crate::wire;
 
+use counted::{Shares, wrong_sum};
 use expiry::Expiry;
 use frontier::{Failure, Frontier};
-pub(crate) use items::icmp_event;
 use items::items;
+pub(crate) use items::{icmp_event, segment_event};
 use lateness::lateness;
 use link::link;
 pub use predictions::Shown;
@@ -55,8 +57,12 @@ pub fn judge(trace: &Trace) -> Judgement {
             }
         }
     }
+    if let Some((on, deviation)) = wrong_sum(trace, &course.shares) {
+        let endpoint = trace.header.endpoints.iter().find(|endpoint| endpoint.name == on);
+        findings.extend(endpoint.map(|endpoint| finding::finding(trace, endpoint, &deviation)));
+    }
     findings.sort_by(|a, b| a.at_seconds.total_cmp(&b.at_seconds));
-    let Course { fired, alternatives, timed, explains: _, explained: _ } = course;
+    let Course { fired, alternatives, timed, shares: _, explains: _, explained: _ } = course;
     let (verdict, reason) = verdict(trace, &findings, &gaps, &timed);
     let departures = RULES.iter().filter(|rule| rule.departs.is_some() && fired.contains(rule.id));
     Judgement {
@@ -124,6 +130,7 @@ struct Course {
     /// Named alternatives that were shown.
     alternatives: BTreeMap<String, String>,
     timed: Vec<TimedAnswer>,
+    shares: Shares,
     /// Whether what follows is wanted.
     explains: bool,
     explained: Explanations,
@@ -157,6 +164,9 @@ fn follow(trace: &Trace, endpoint: &EndpointIdentity, course: &mut Course) -> Re
         });
     }
     course.alternatives.extend(frontier.chosen().named());
+    for (record, share) in frontier.shares() {
+        course.shares.entry(record).or_default().push(share);
+    }
     let timed = frontier.timed();
     course.timed.extend(timed.map(|(Expiry { rule, due }, record)| TimedAnswer {
         on: endpoint.name,
@@ -239,6 +249,7 @@ fn incomplete(trace: &Trace) -> Option<String> {
             | What::Call(_)
             | What::Sample(_)
             | What::Transition(_)
+            | What::Counters(_)
             | What::Ports(_)
             | What::Waited(_)
             | What::End {} => {}

@@ -7,19 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tcpconform_model::{
-    Call, CallResult, Event, Flags, Neighbours, Profile, RetransmitKind, Segment, Seq, Span, State, Tcb, Timeout,
-    Voice, emitted, explain, pending, step,
+    Call, CallResult, Counter, Counts, Event, Flags, Neighbours, Profile, RetransmitKind, Segment, Seq, Span, State,
+    Tcb, Timeout, Voice, emitted, explain, pending, step,
 };
 
 use crate::case::{Case, Endpoint, Host, IpVersion, Operation, OperationCall, RelayRule, Topology};
 use crate::fault::{Bent, Fault};
-use crate::judge::icmp_event;
+use crate::judge::{icmp_event, segment_event};
 use crate::names::{Names, Scope};
 use crate::play::{Seen, Target, TargetError, play};
 use crate::relay::Middle;
 use crate::trace::{
-    CallReturn, CallSeen, EndpointIdentity, IcmpSeen, Nanos, RelayAct, Sample, SegmentSeen, Source, TargetIdentity,
-    TargetKind, Time, TimerKind, TimerSample, Trace, Transition as Change, Way, What,
+    CallReturn, CallSeen, CountersSeen, EndpointIdentity, IcmpSeen, Nanos, RelayAct, Sample, SegmentSeen, Source,
+    TargetIdentity, TargetKind, Time, TimerKind, TimerSample, Trace, Transition as Change, Way, What,
 };
 use crate::wire::{self, Forwarded, WireError};
 
@@ -162,7 +162,8 @@ impl ModelTarget {
         let Some(transition) = step(&stack.tcb, event, Span::at(now), &stack.profile).into_iter().next() else {
             return Err(TargetError::Failed(format!("the model has no rule for {event:?} in {}", stack.tcb.state)));
         };
-        let transition = stack.bent.becomes(&stack.tcb, event, now, transition);
+        let mut transition = stack.bent.becomes(&stack.tcb, event, now, transition);
+        stack.bent.counts(&stack.tcb, &mut transition.tcb);
         stack.tcb = transition.tcb;
         let changes = std::mem::take(&mut stack.tcb.transitions);
         // As on a kernel, where a listener's events cannot be told apart.
@@ -200,10 +201,11 @@ impl ModelTarget {
             };
             let Some(segment) = emitted(&stack.tcb, &voice, &stack.profile) else { return Ok(()) };
             let next = explain(&stack.tcb, &segment, at, &stack.profile).ok().and_then(|all| all.into_iter().next());
-            let Some(next) = next else {
+            let Some(mut next) = next else {
                 return Err(TargetError::Failed(format!("the model does not explain what it emits: {segment:?}")));
             };
             let said = stack.bent.says(&stack.tcb, &segment);
+            stack.bent.counts(&stack.tcb, &mut next.tcb);
             stack.tcb = next.tcb;
             let Some(said) = said else { continue };
             let packet = stack.bent.writes(stack.packet(&said));
@@ -270,10 +272,7 @@ impl ModelTarget {
         let (event, what) = match wire::parse(&packet) {
             Err(WireError::Protocol(_)) => (icmp_event(&packet), What::Icmp(IcmpSeen { on: to, packet })),
             parsed => {
-                let event = match parsed {
-                    Ok(parsed) if bent.trusts(parsed.checksum_ok) => Event::SegmentArrives(parsed.segment),
-                    Ok(_) | Err(_) => Event::DamagedSegmentArrives,
-                };
+                let event = segment_event(&parsed, bent.trusts());
                 (event, What::Segment(SegmentSeen { on: to, way: Way::In, packet }))
             }
         };
@@ -454,6 +453,19 @@ impl Target for ModelTarget {
     fn ports(&mut self, of: Host, first: u16, last: u16) -> Result<(), TargetError> {
         self.names.entry(of).or_default().set_ports(first, last);
         Ok(())
+    }
+
+    fn counters(&mut self, of: Host) -> Result<Option<Seen>, TargetError> {
+        if self.crashed.contains(&of) {
+            return Ok(None);
+        }
+        let (at, on) = (self.now, Endpoint { connection: 1, host: of });
+        let stacks = self.stacks.iter().filter(|stack| stack.name.host == of);
+        let counts = stacks.fold(Counts::default(), |counts, stack| counts.plus(&stack.tcb.counts));
+        let value = |counter: Counter| (counter.name().to_string(), i64::from(counts.of(counter).0));
+        self.now += CALL_NS;
+        let values = Counter::ALL.into_iter().map(value).filter(|(_, count)| *count != 0).collect();
+        Ok(Some(Seen { at, what: What::Counters(CountersSeen { on, until: at, values }) }))
     }
 
     fn relay(&mut self, rule: &RelayRule) -> Result<(), TargetError> {

@@ -57,7 +57,7 @@ impl Names {
         if let Some(call) = self.another(named.as_ref(), op.call, in_range) {
             return own(Event::Another(call));
         }
-        let server = self.server.as_ref().filter(|server| op.descriptor.as_ref() == Some(&server.name));
+        let server = self.server.as_ref().filter(|_| self.is_by_server(op));
         if server.is_some_and(|server| server.held.len() >= server.room)
             && op.call == OperationCall::Socket(Call::Accept)
         {
@@ -89,6 +89,11 @@ impl Names {
             | OperationCall::Serve { .. }
             | OperationCall::TcpInfo => None,
         }
+    }
+
+    /// Whether the process that has the listener makes the call.
+    pub(crate) fn is_by_server(&self, op: &Operation) -> bool {
+        self.server.as_ref().is_some_and(|server| op.descriptor.as_ref() == Some(&server.name))
     }
 
     /// The call on a socket that is not in use yet.

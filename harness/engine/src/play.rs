@@ -53,6 +53,9 @@ pub trait Target {
     /// Makes the ephemeral port range of a host these ports; from now on `connect` finds a port in it by itself.
     fn ports(&mut self, of: Host, first: u16, last: u16) -> Result<(), TargetError>;
 
+    /// Asks a host for its counters; `None` where it has crashed.
+    fn counters(&mut self, of: Host) -> Result<Option<Seen>, TargetError>;
+
     /// Adds a rule to the middle (two kernels only).
     fn relay(&mut self, rule: &RelayRule) -> Result<(), TargetError>;
 }
@@ -132,6 +135,8 @@ const SAMPLE_EVERY_MIN: Nanos = 2_000_000;
 const RETRY_EVERY: Nanos = 1_000_000;
 /// How long a call in the background may go on after the last step: what a call did is judged only once it has returned.
 const RETURNING: Nanos = 5_000_000_000;
+/// By then the kernel has counted what was seen, and has done what was asked of it ([`tcpconform_model::Profile::processing_ns`]).
+const COUNTED_AFTER: Nanos = 5_000_000;
 /// Waits shorter than this are not worth a progress event.
 const WORTH_TELLING: Nanos = 200_000_000;
 
@@ -253,6 +258,12 @@ impl<T: Target> Playing<'_, T> {
                     self.target.ports(*of, first, last)?;
                     self.push(Seen { at, what: What::Ports(Ports { on, first, last }) });
                 }
+                true
+            }
+            StepKind::Counters { of } => {
+                self.settle()?;
+                self.tell_repeated();
+                self.counters(*of)?;
                 true
             }
             StepKind::Relay(rule) => {
@@ -419,6 +430,7 @@ impl<T: Target> Playing<'_, T> {
             | What::Call(_)
             | What::Sample(_)
             | What::Transition(_)
+            | What::Counters(_)
             | What::Ports(_)
             | What::Waited(_)
             | What::Trouble(_)
@@ -509,6 +521,27 @@ impl<T: Target> Playing<'_, T> {
         Ok(state)
     }
 
+    /// Waits until the kernel has counted what was done and seen so far.
+    fn settle(&mut self) -> Result<(), TargetError> {
+        let until = self.target.now() + COUNTED_AFTER;
+        self.wait(until, |_| Ok(false)).map(drop)
+    }
+
+    /// Records the last of each run of equal samples: a wrong state says more than what was counted wrong in consequence.
+    fn tell_repeated(&mut self) {
+        for end in &mut self.ends {
+            self.records.extend(end.repeated.take());
+        }
+    }
+
+    /// Asks a host for its counters.
+    fn counters(&mut self, of: Host) -> Result<(), TargetError> {
+        if let Some(seen) = self.target.counters(of)? {
+            self.push(seen);
+        }
+        self.drain()
+    }
+
     fn waited(&mut self, since: Nanos, met: bool, there: Option<Nanos>) {
         let at = self.target.now();
         self.push(Seen { at, what: What::Waited(Waited { met, since, there }) });
@@ -550,7 +583,7 @@ impl<T: Target> Playing<'_, T> {
         &mut self.ends[i]
     }
 
-    /// The last samples, and the record that ends the trace.
+    /// The last samples, the hosts' counters, and the record that ends the trace.
     fn finish(&mut self) -> Result<(), TargetError> {
         self.drain()?;
         let until = self.target.now() + RETURNING;
@@ -559,11 +592,14 @@ impl<T: Target> Playing<'_, T> {
             let at = self.target.now();
             self.push(Seen { at, what: What::Trouble(Trouble { text: format!("{op} of {on} has not returned") }) });
         }
+        self.settle()?;
         self.sample_all()?;
         // What arrived while the samples were taken explains them.
         self.drain()?;
-        for end in &mut self.ends {
-            self.records.extend(end.repeated.take());
+        self.tell_repeated();
+        let hosts: BTreeSet<Host> = self.ends.iter().map(|end| end.name.host).collect();
+        for host in hosts {
+            self.counters(host)?;
         }
         let at = self.target.now();
         self.push(Seen { at, what: What::End {} });

@@ -15,7 +15,9 @@ use crate::prediction::Prediction;
 use tcpconform_model::{Errno, Poll, State};
 
 /// The version of the trace format that this program writes, and the newest that it reads.
-pub const VERSION: u32 = 2;
+///
+/// Since 2 the header has the claims' predictions, since 3 hosts are asked for their counters.
+pub const VERSION: u32 = 3;
 /// The oldest that it reads: its header names the claims alone, without their predictions.
 pub const VERSION_MIN: u32 = 1;
 
@@ -199,6 +201,8 @@ pub enum What {
     Sample(Sample),
     /// A state change as the kernel's `inet_sock_set_state` tracepoint reported it.
     Transition(Transition),
+    /// What a host has counted, as it told when asked.
+    Counters(CountersSeen),
     /// The host's ephemeral port range was set.
     Ports(Ports),
     /// The end of a step that waits.
@@ -219,6 +223,7 @@ impl What {
             | What::Call(_)
             | What::Sample(_)
             | What::Transition(_)
+            | What::Counters(_)
             | What::Ports(_)
             | What::Waited(_)
             | What::Trouble(_)
@@ -419,6 +424,17 @@ pub struct Transition {
     /// The state entered.
     #[serde(with = "state_text")]
     pub to: State,
+}
+
+/// The counters of a host, of all its connections together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountersSeen {
+    /// The host's end of the first connection.
+    pub on: Endpoint,
+    /// When the answer was there; the question was put at [`Record::at`].
+    pub until: Nanos,
+    /// By the kernel's names, as in `EstabResets`; those that are 0 are left out.
+    pub values: BTreeMap<String, i64>,
 }
 
 /// The ephemeral port range of a host (`ip_local_port_range`): from now on `connect` finds a port in it.

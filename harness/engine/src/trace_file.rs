@@ -116,6 +116,7 @@ fn endpoint(what: &What) -> Option<Endpoint> {
         What::Call(call) => Some(call.on),
         What::Sample(sample) => Some(sample.on),
         What::Transition(transition) => Some(transition.on),
+        What::Counters(counters) => Some(counters.on),
         What::Ports(ports) => Some(ports.on),
         What::Waited(_) | What::Trouble(_) | What::End {} => None,
     }
@@ -255,7 +256,7 @@ mod tests {
         assert_eq!(claims, ["T23", "T24"]);
         assert!(old.header.claims.iter().all(|prediction| prediction.predicts.is_empty()));
         assert_eq!(old.records, trace().records);
-        assert_eq!(refusal(&text.replace("{\"trace\":2", "{\"trace\":0")), "line 1: there is no trace format 0");
+        assert_eq!(refusal(&text.replace("{\"trace\":3", "{\"trace\":0")), "line 1: there is no trace format 0");
     }
 
     #[test]
@@ -265,8 +266,8 @@ mod tests {
         assert_eq!(refusal("{\"a\":1}\n"), "line 1: not the header of a trace, which begins with {\"trace\":");
         assert_eq!(refusal("\x7fELF\n"), "line 1: not the header of a trace, which begins with {\"trace\":");
         assert_eq!(
-            refusal(&text.replace("{\"trace\":2", "{\"trace\":3")),
-            "line 1: trace format 3 is newer than 2, the newest that this tcpconform reads: use a newer tcpconform"
+            refusal(&text.replace("{\"trace\":3", "{\"trace\":4")),
+            "line 1: trace format 4 is newer than 3, the newest that this tcpconform reads: use a newer tcpconform"
         );
         assert_eq!(
             refusal(&text.replace("\"at\":7", "\"when\":7")),

@@ -121,6 +121,7 @@ fn a_delivery_that_was_late_without_a_word_says_by_how_much() {
         | What::Call(_)
         | What::Sample(_)
         | What::Transition(_)
+        | What::Counters(_)
         | What::Ports(_)
         | What::Trouble(_)
         | What::End {} => None,

@@ -10,7 +10,7 @@ use tcpconform_engine::load::catalogue;
 use tcpconform_engine::model_target::play_on_model;
 use tcpconform_engine::trace::{CallReturn, Nanos, Trace, Way, What};
 use tcpconform_engine::wire;
-use tcpconform_model::{Errno, Flags, Seq, State};
+use tcpconform_model::{Counter, Errno, Flags, Seq, State};
 
 /// What leaves less time than this to the trace's end may still have come later.
 const MARGIN: Nanos = 20_000_000;
@@ -206,6 +206,19 @@ fn a_wrong_result() {
 }
 
 #[test]
+fn a_counter_that_is_off_by_one() {
+    // Each answer has another one wrong, so that each counter is wrong in many.
+    let mut turns = Counter::ALL.into_iter().flat_map(|counter| [(counter, 1), (counter, -1)]).cycle();
+    every_change_fails("one more or less", |trace, record| {
+        let mut changed = trace.clone();
+        let What::Counters(seen) = &mut changed.records[record].what else { return None };
+        let (counter, by) = turns.next()?;
+        *seen.values.entry(counter.name().to_string()).or_default() += by;
+        Some(changed)
+    });
+}
+
+#[test]
 fn a_retransmission_at_the_wrong_time() {
     every_change_fails("early", |trace, record| {
         let What::Segment(seen) = &trace.records[record].what else { return None };
@@ -218,6 +231,7 @@ fn a_retransmission_at_the_wrong_time() {
             | What::Sample(_)
             | What::Transition(_)
             | What::Waited(_)
+            | What::Counters(_)
             | What::Ports(_)
             | What::Trouble(_)
             | What::End {} => None,

@@ -28,9 +28,13 @@ fn text(trace: &Trace) -> String {
             What::Sample(sample) => sample.state.to_string(),
             What::Transition(change) => format!("{} to {}", change.from, change.to),
             What::Call(call) => call.op.to_string(),
-            What::Icmp(_) | What::Relay(_) | What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End {} => {
-                "something else".to_string()
-            }
+            What::Icmp(_)
+            | What::Relay(_)
+            | What::Counters(_)
+            | What::Ports(_)
+            | What::Waited(_)
+            | What::Trouble(_)
+            | What::End {} => "something else".to_string(),
         });
         let at = timed.record.map_or("-".into(), |record| ms(trace.records[record].at));
         let (on, rule, due) = (timed.on, timed.rule.id, timed.due);
@@ -52,7 +56,7 @@ fn fins(trace: &Trace) -> Vec<usize> {
     let is_fin = |what: &What| match what {
         What::Segment(seen) => seen.way == Way::Out && wire::parse(&seen.packet).unwrap().segment.has(Flags::FIN),
         What::Icmp(_) | What::Relay(_) | What::Call(_) | What::Sample(_) | What::Transition(_) => false,
-        What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End {} => false,
+        What::Counters(_) | What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End {} => false,
     };
     (0..trace.records.len()).filter(|record| is_fin(&trace.records[*record].what)).collect()
 }
@@ -105,7 +109,7 @@ fn otherwise_a_timer_is_pending() {
     let samples = trace.records[fins[1]..fins[2]].iter_mut().filter_map(|record| match &mut record.what {
         What::Sample(sample) => Some(sample),
         What::Segment(_) | What::Icmp(_) | What::Relay(_) | What::Call(_) | What::Transition(_) => None,
-        What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End {} => None,
+        What::Counters(_) | What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End {} => None,
     });
     let taken = samples.map(|sample| sample.timer.take()).count();
     assert!(taken > 0, "the case asks between the second FIN and the third");
@@ -120,7 +124,12 @@ fn a_thread_that_wakes_in_close_sets_the_timer_before_it_returns() {
         let closed = trace.records.iter().find_map(|record| match &record.what {
             What::Call(call) if call.op.to_string() == "close()" => Some((call.left as i64, record.step)),
             What::Call(_) | What::Segment(_) | What::Icmp(_) | What::Relay(_) | What::Sample(_) => None,
-            What::Transition(_) | What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End {} => None,
+            What::Transition(_)
+            | What::Counters(_)
+            | What::Ports(_)
+            | What::Waited(_)
+            | What::Trouble(_)
+            | What::End {} => None,
         });
         let (left, step) = closed.expect("the case closes");
         let sample = Sample {

@@ -9,13 +9,16 @@ use std::sync::Arc;
 use nix::unistd::Pid;
 use tcpconform_engine::case::{Case, Endpoint, Host, Operation, OperationCall};
 use tcpconform_engine::play::{Seen, TargetError};
-use tcpconform_engine::trace::{EndpointIdentity, IcmpSeen, Nanos, Sample, SegmentSeen, Source, Trouble, Way, What};
+use tcpconform_engine::trace::{
+    CountersSeen, EndpointIdentity, IcmpSeen, Nanos, Sample, SegmentSeen, Source, Trouble, Way, What,
+};
 use tcpconform_engine::wire;
 use tcpconform_model::{Call, State};
 use tcpconform_netns::{LinkSetup, Mac, Namespace};
 
 use crate::clock::{Clock, realtime_ns};
 use crate::connection::Connection;
+use crate::counters::counters;
 use crate::flow::way;
 use crate::link::{CapturedLink, LinkEnd, Packet, refused};
 use crate::mailbox::Mailbox;
@@ -245,6 +248,14 @@ impl HostUnderTest {
             send_queue: diagnosis.send_queue,
         };
         Ok(Seen { at: clock.at(entered), what: What::Sample(sample) })
+    }
+
+    /// Asks for the counters.
+    pub(crate) fn counters(&self, clock: &Clock) -> Result<Seen, TargetError> {
+        let asked = realtime_ns();
+        let values = counters(&self.namespace).map_err(refused)?;
+        let (on, until) = (Endpoint { connection: 1, host: self.name }, clock.at(realtime_ns()));
+        Ok(Seen { at: clock.at(asked), what: What::Counters(CountersSeen { on, until, values }) })
     }
 
     /// Frames that the capture lost since the last time it was asked.

@@ -360,6 +360,11 @@ impl Target for KernelTarget {
         self.host(Endpoint { connection: 1, host: of })?.set_ports(first, last)
     }
 
+    fn counters(&mut self, of: Host) -> Result<Option<Seen>, TargetError> {
+        let clock = self.clock;
+        self.running(of).map(|host| host.counters(&clock)).transpose()
+    }
+
     fn relay(&mut self, rule: &RelayRule) -> Result<(), TargetError> {
         let middle = self
             .middle

@@ -9,6 +9,7 @@ compile_error!("tcpconform-live plays on the running Linux kernel; the other cra
 
 mod clock;
 mod connection;
+mod counters;
 mod doctor;
 mod flow;
 mod host;

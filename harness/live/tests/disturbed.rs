@@ -101,6 +101,11 @@ impl Target for Busy<'_> {
         self.target.ports(of, first, last)
     }
 
+    /// What else is on the link is counted too.
+    fn counters(&mut self, _: Host) -> Result<Option<Seen>, TargetError> {
+        Ok(None)
+    }
+
     fn relay(&mut self, rule: &RelayRule) -> Result<(), TargetError> {
         self.target.relay(rule)
     }

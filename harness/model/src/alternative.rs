@@ -17,7 +17,7 @@ pub struct Alternative {
 }
 
 /// All of them.
-pub static ALTERNATIVES: [Alternative; 13] = [
+pub static ALTERNATIVES: [Alternative; 14] = [
     Alternative {
         id: "right-edge",
         question: "What becomes of a segment that ends beyond the window while unread data is queued?",
@@ -77,6 +77,11 @@ pub static ALTERNATIVES: [Alternative; 13] = [
         id: "fin-wait-2-reuse",
         question: "May connect take over a four-tuple in FIN-WAIT-2?",
         choices: &[&rules::FIN_WAIT_2_REFUSED, &rules::FIN_WAIT_2_REUSED],
+    },
+    Alternative {
+        id: "wait-counted",
+        question: "When do the counters TW and TWKilled count a wait?",
+        choices: &[&rules::COUNT_WAIT_AT_ONCE, &rules::COUNT_WAIT_WHEN_OVER],
     },
     Alternative {
         id: "shrunk-window-user-timeout",

@@ -7,6 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::call::{CallResult, Errno};
+use crate::counts::Counter;
 use crate::profile::TimeWaitReuse;
 use crate::rule::rules;
 use crate::segment::Seq;
@@ -193,6 +194,7 @@ fn connect_in_fin_wait_2<'p>(
 /// The new connection begins beyond the old one's numbers, with its TS.Recent.
 fn take_over(mut w: Work<'_>, socket: Another) -> Work<'_> {
     w.fired(&rules::TIME_WAIT_REUSE);
+    w.t.counts.add(Counter::TimeWaitRecycled);
     let beyond = w.t.snd_nxt + 65_537;
     let iss = if beyond == Seq(0) { Seq(1) } else { beyond };
     let ts_recent = w.t.ts_recent;
@@ -211,7 +213,8 @@ fn open(mut w: Work<'_>, socket: Another, iss: Option<Seq>) -> Work<'_> {
         listening: w.t.user.listening,
         ..User::new()
     };
-    w.t = Tcb { user, iss, listener: w.t.listener, neighbours: w.t.neighbours, ..Tcb::closed() };
+    let Tcb { listener, neighbours, counts, .. } = w.t;
+    w.t = Tcb { user, iss, listener, neighbours, counts, ..Tcb::closed() };
     active_open(w, socket.bound)
 }
 
@@ -222,6 +225,7 @@ pub(crate) fn active_open(mut w: Work<'_>, bound: bool) -> Work<'_> {
         w.t.transitions.clear();
     }
     w.t.rtt = crate::opening::fresh_rtt(&w);
+    w.t.counts.add(Counter::ActiveOpens);
     w.owe(EmissionKind::Syn, &rules::CALL_OPEN);
     w.returns(CallResult::Error(Errno::INPROGRESS))
 }

@@ -7,6 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::call::Errno;
+use crate::counts::Counter;
 use crate::opening::reset_reply;
 use crate::rule::{RuleRef, rules};
 use crate::segment::{Flags, SackBlock, Segment};
@@ -49,7 +50,7 @@ fn first_check_seq<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Checked<'p>> {
         if segment.has(Flags::SYN) {
             // Which of the two a kernel does is its own: both are kept until it shows.
             let repeated = duplicate_ack(w.clone(), segment, &rules::CHECK_PAWS_SYN_REPEATED);
-            return vec![Checked::Dropped(challenge(w, &rules::CHECK_PAWS_SYN)), Checked::Dropped(repeated)];
+            return vec![Checked::Dropped(challenge_syn(w, &rules::CHECK_PAWS_SYN)), Checked::Dropped(repeated)];
         }
         return paws_rejected(w, segment);
     }
@@ -117,7 +118,7 @@ fn unacceptable<'p>(mut w: Work<'p>, segment: &Segment) -> Work<'p> {
         return w;
     }
     if segment.has(Flags::SYN) {
-        return challenge(w, &rules::CHECK_SYN);
+        return challenge_syn(w, &rules::CHECK_SYN);
     }
     duplicate_ack(w, segment, &rules::CHECK_SEQ)
 }
@@ -147,6 +148,15 @@ fn challenge<'p>(mut w: Work<'p>, rule: RuleRef) -> Work<'p> {
     w
 }
 
+/// The same to a SYN; in ESTABLISHED it counts as received in error (`tcp_rcv_established`, syn_inerr).
+fn challenge_syn<'p>(mut w: Work<'p>, rule: RuleRef) -> Work<'p> {
+    if w.t.state == State::Established {
+        w.fired(&rules::COUNT_SYN_IN_ERROR);
+        w.t.counts.add(Counter::InErrs);
+    }
+    challenge(w, rule)
+}
+
 /// `tcp_reset_check`
 fn before_fin(w: &Work<'_>, segment: &Segment) -> bool {
     segment.seq == w.t.rcv_nxt - 1 && matches!(w.t.state, State::CloseWait | State::LastAck | State::Closing)
@@ -157,7 +167,7 @@ fn reset(w: &mut Work<'_>, rule: RuleRef) {
     w.fired(rule);
     let errno = if w.t.state == State::CloseWait { Errno::PIPE } else { Errno::CONNRESET };
     w.t.user.error = Some(errno);
-    w.t.delete();
+    w.t.end();
 }
 
 /// Second, the RST bit; third, security (none); fourth, the SYN bit.
@@ -181,7 +191,7 @@ fn second_to_fourth_check<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Checked
             && segment.len() == 1
             && segment.ack == w.t.snd_nxt;
         if !crossed {
-            return vec![Checked::Dropped(challenge(w, &rules::CHECK_SYN))];
+            return vec![Checked::Dropped(challenge_syn(w, &rules::CHECK_SYN))];
         }
         // Which of the two a kernel does is its own: both are kept until it shows.
         let dropped = challenge(w.clone(), &rules::SYN_RECEIVED_CROSSED_CHALLENGE);
@@ -293,7 +303,7 @@ fn by_acked_fin<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
         }
         State::LastAck if all_acked => {
             w.fired(&rules::ACK_LAST_ACK);
-            w.t.delete();
+            w.t.end();
             return vec![w];
         }
         State::Listen
@@ -380,7 +390,8 @@ fn orphan_in_fin_wait_2<'p>(w: &mut Work<'p>, segment: &Segment) -> Option<Vec<W
     let beyond = !segment.is_empty() && (segment.end() - u32::from(segment.has(Flags::FIN))).after(w.t.rcv_nxt);
     if w.t.user.linger2_s < 0 || beyond {
         let rule: RuleRef = if w.t.user.linger2_s < 0 { &rules::FIN_WAIT_2_LINGER2 } else { &rules::TEXT_AFTER_CLOSE };
-        w.t.delete();
+        w.t.counts.add(Counter::AbortOnData);
+        w.t.end();
         reset_reply(w, segment, rule);
         return Some(vec![w.clone()]);
     }
@@ -547,7 +558,8 @@ pub(crate) fn text_and_fin<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'
     };
     if checks_close && w.t.user.read_shut && !segment.is_empty() && end_without_fin.after(w.t.rcv_nxt) {
         w.t.user.error = Some(if w.t.state == State::CloseWait { Errno::PIPE } else { Errno::CONNRESET });
-        w.t.delete();
+        w.t.counts.add(Counter::AbortOnData);
+        w.t.end();
         reset_reply(&mut w, segment, &rules::TEXT_AFTER_CLOSE);
         return vec![w];
     }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::another::{Listener, active_open};
 use crate::call::{Call, CallResult, Errno, Poll, Queue, ShutdownHow, SocketOption};
+use crate::counts::Counter;
 use crate::emit;
 use crate::rule::rules;
 use crate::segment::{HOP_LIMIT_DEFAULT, Seq};
@@ -102,8 +103,8 @@ fn connect(mut w: Work<'_>, bound: bool) -> Work<'_> {
             // The socket is as good as new (`tcp_disconnect`).
             w.t.user.disconnected = false;
             w.t.user.error = None;
-            let (user, listener, neighbours) = (w.t.user, w.t.listener, w.t.neighbours);
-            w.t = Tcb { user, listener, neighbours, ..Tcb::closed() };
+            let Tcb { user, listener, neighbours, counts, .. } = w.t;
+            w.t = Tcb { user, listener, neighbours, counts, ..Tcb::closed() };
             active_open(w, bound)
         }
         State::Closed => {
@@ -237,6 +238,7 @@ fn shutdown(mut w: Work<'_>, how: ShutdownHow) -> Work<'_> {
         State::SynSent => {
             // `tcp_disconnect`
             w.fired(&rules::CLOSE_SYN_SENT);
+            w.fired(&rules::COUNT_ATTEMPT_GIVEN_UP);
             w.t.delete();
             disconnect(&mut w.t.user);
             w.t.user.error = Some(Errno::CONNRESET);
@@ -318,6 +320,10 @@ fn close(mut w: Work<'_>, lingers: bool) -> Work<'_> {
     w.t.user.unread = 0;
     if w.t.state == State::SynSent {
         w.fired(&rules::CLOSE_SYN_SENT);
+        w.fired(&rules::COUNT_ATTEMPT_GIVEN_UP);
+        if w.t.user.linger_s == Some(0) {
+            w.t.counts.add(Counter::AbortOnData);
+        }
         w.t.delete();
         w.t.user.orphan = true;
         return w.returns(OK);
@@ -335,6 +341,7 @@ fn close(mut w: Work<'_>, lingers: bool) -> Work<'_> {
         if resets {
             w.owe(kind, rule);
         }
+        w.t.counts.add(if unread { Counter::AbortOnClose } else { Counter::AbortOnData });
         w.t.delete();
         w.t.user.orphan = true;
         return w.returns(OK);

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use crate::acking::{ack_sent, arm_at, data_sent};
 use crate::calls::opened;
+use crate::counts::count_sent;
 use crate::event::{Event, Timeout, Transition};
 use crate::profile::Profile;
 use crate::rule::{RuleRef, rules};
@@ -72,6 +73,7 @@ pub fn explain(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile) -> Re
         if fitting.is_some() {
             let mut t = tcb.clone();
             t.transitions.clear();
+            count_sent(&mut t, EmissionKind::Retransmit, &rules::RTO_RECOVERY, segment);
             sent(&mut t, EmissionKind::Retransmit, segment, at, profile);
             if segment.ack != tcb.rcv_nxt {
                 (t.acking, t.delayed_ack) = (tcb.acking, tcb.delayed_ack);
@@ -99,6 +101,7 @@ fn fit_owed(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile, miss: &m
                     t.owed.retain(|later| !matches!(later.kind, EmissionKind::Ack { by: AckBy::Socket, .. }));
                 }
                 let more = owed.kind == EmissionKind::Transmit && unsent(&t) > segment.len();
+                count_sent(&mut t, owed.kind, rule, segment);
                 sent(&mut t, owed.kind, segment, at, profile);
                 if owed.rule == &rules::CORK_TIMEOUT {
                     // `tcp_write_wakeup` schedules no loss probe.

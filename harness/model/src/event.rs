@@ -30,14 +30,27 @@ pub enum Event {
     Neighbours(Neighbours),
     /// A segment arrives.
     SegmentArrives(Segment),
-    /// A segment arrives whose checksum or header is wrong: it is dropped unseen (RFC 9293 section 3.1).
-    DamagedSegmentArrives,
+    /// A segment arrives that is damaged: it is dropped unseen (RFC 9293 section 3.1).
+    DamagedSegmentArrives(Damaged),
+    /// An ICMP error arrives whose checksum is wrong, or that quotes no segment.
+    DamagedIcmpArrives,
     /// An ICMP error about a segment of the connection arrives.
     IcmpArrives(IcmpError),
     /// The host crashes: whatever it knew of the connection is gone, and nothing is said (RFC 9293 section 3.5.1).
     HostDies,
     /// A timer's handler runs.
     Timeout(Timeout),
+}
+
+/// What is wrong with a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Damaged {
+    /// Its checksum.
+    Checksum,
+    /// Its header claims to be shorter than a header.
+    Header,
+    /// It ends before its header does.
+    Short,
 }
 
 /// Which timer.

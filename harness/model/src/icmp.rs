@@ -168,7 +168,7 @@ pub(crate) fn arrives(mut w: Work<'_>, error: IcmpError) -> Vec<Work<'_>> {
     if matches!(w.t.state, State::SynSent | State::SynReceived) {
         w.fired(if error.is_hard() { &rules::ICMP_OPENING_HARD } else { &rules::ICMP_OPENING_SOFT });
         w.t.user.error = Some(errno);
-        w.t.delete();
+        w.t.end();
         return vec![w];
     }
     w.fired(if error.is_hard() { &rules::ICMP_HARD } else { &rules::ICMP_SOFT });
@@ -182,6 +182,7 @@ fn arrives_for_request(w: &mut Work<'_>, error: IcmpError) {
         &rules::ICMP_OUTSIDE
     } else if error.ends_request() {
         w.drop_request();
+        w.fired(&rules::COUNT_ATTEMPT_GIVEN_UP);
         &rules::ICMP_REQUEST
     } else {
         &rules::ICMP_REQUEST_KEPT

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use crate::another::Listener;
 use crate::arrives;
 use crate::call::Errno;
+use crate::counts::Counter;
 use crate::rule::{RuleRef, rules};
 use crate::segment::{Flags, Segment, Seq};
 use crate::state::State;
@@ -44,6 +45,7 @@ pub(crate) fn arrives_listen<'p>(mut w: Work<'p>, segment: &Segment) -> Work<'p>
         reset_reply(&mut w, segment, &rules::ARRIVES_LISTEN_ACK);
     } else if segment.has(Flags::SYN) && !segment.has(Flags::FIN) && queue_is_full(&w) {
         w.fired(&rules::ACCEPT_QUEUE_SYN);
+        w.t.counts.add(Counter::ListenOverflows);
     } else if segment.has(Flags::SYN) && !segment.has(Flags::FIN) {
         accept_syn(&mut w, segment, None);
         w.owe(EmissionKind::SynAck, &rules::ARRIVES_LISTEN_SYN);
@@ -64,8 +66,8 @@ pub(crate) fn accept_syn(w: &mut Work<'_>, segment: &Segment, iss: Option<Seq>) 
     let Listener { reuse_addr, hop_limit, .. } = w.t.listener;
     let user = User { listening: true, descriptors: 0, keepalive, reuse_addr, hop_limit, ..User::new() };
     let owed = core::mem::take(&mut w.t.owed);
-    let (listener, another, neighbours) = (w.t.listener, w.t.another, w.t.neighbours);
-    w.t = Tcb { state: State::SynReceived, user, owed, iss, listener, another, neighbours, ..Tcb::closed() };
+    let Tcb { listener, another, neighbours, counts, .. } = w.t;
+    w.t = Tcb { state: State::SynReceived, user, owed, iss, listener, another, neighbours, counts, ..Tcb::closed() };
     take_syn(w, segment);
     w.t.rtt.rto = w.p.rto_initial();
     w.t.acking.scheduled = false;
@@ -115,7 +117,7 @@ pub(crate) fn arrives_syn_sent<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Wo
         if ack_present {
             w.fired(&rules::SYN_SENT_RST);
             w.t.user.error = Some(Errno::CONNREFUSED);
-            w.t.delete();
+            w.t.end();
         } else {
             w.fired(&rules::SYN_SENT_IGNORED);
         }
@@ -135,6 +137,7 @@ pub(crate) fn arrives_syn_sent<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Wo
         }
         w.t.enter(State::SynReceived);
         w.owe(EmissionKind::SynAck, &rules::SYN_SENT_SYN);
+        w.fired(&rules::COUNT_SYN_ACK_CROSSING);
         if w.p.timestamps != w.t.agreed.timestamps || w.p.sack != w.t.agreed.sack {
             w.fired(&rules::SYN_SENT_SYN_OPTIONS);
         }
@@ -201,6 +204,7 @@ pub(crate) fn arrives_syn_received<'p>(mut w: Work<'p>, segment: &Segment) -> Ve
     }
     if !w.t.user.listening {
         w.drop_request();
+        w.fired(&rules::COUNT_ATTEMPT_GIVEN_UP);
         return vec![arrives_closed(w, segment)];
     }
     let Some(iss) = w.t.iss else {
@@ -217,6 +221,7 @@ pub(crate) fn arrives_syn_received<'p>(mut w: Work<'p>, segment: &Segment) -> Ve
             Limited::Unsure => w.permit(EmissionKind::SynAck, &rules::SYN_RECEIVED_SYN),
             Limited::Silent => w.fired(&rules::SYN_RECEIVED_SYN),
         }
+        w.fired(&rules::COUNT_SYN_ACK_AGAIN);
         return vec![w];
     }
     if segment.has(Flags::ACK) && !segment.has(Flags::RST) && segment.ack != iss + 1 {
@@ -273,6 +278,7 @@ fn acceptable<'p>(mut w: Work<'p>, segment: &Segment, iss: Seq) -> Vec<Work<'p>>
         let exact = segment.seq == w.t.rcv_nxt;
         let mut dropped = w.clone();
         dropped.fired(if exact { &rules::SYN_RECEIVED_RST } else { &rules::SYN_RECEIVED_RST_DROPS });
+        dropped.t.counts.add(Counter::AttemptFails);
         dropped.drop_request();
         if exact {
             return vec![dropped];
@@ -288,6 +294,7 @@ fn acceptable<'p>(mut w: Work<'p>, segment: &Segment, iss: Seq) -> Vec<Work<'p>>
     }
     if segment.has(Flags::SYN) && segment.seq != w.t.irs {
         reset_reply(&mut w, segment, &rules::SYN_RECEIVED_RST);
+        w.t.counts.add(Counter::AttemptFails);
         w.drop_request();
         return vec![w];
     }
@@ -297,9 +304,11 @@ fn acceptable<'p>(mut w: Work<'p>, segment: &Segment, iss: Seq) -> Vec<Work<'p>>
     }
     if queue_is_full(&w) {
         // `tcp_check_req`, listen_overflow
+        w.t.counts.add(Counter::ListenOverflows);
         if w.p.abort_on_overflow {
             reset_reply(&mut w, segment, &rules::ACCEPT_QUEUE_ABORT);
             w.drop_request();
+            w.fired(&rules::COUNT_ATTEMPT_GIVEN_UP);
         } else {
             w.fired(&rules::ACCEPT_QUEUE_ACK);
         }
@@ -318,6 +327,8 @@ fn acceptable<'p>(mut w: Work<'p>, segment: &Segment, iss: Seq) -> Vec<Work<'p>>
 /// The ACK of the SYN,ACK makes the full socket.
 fn establish(w: &mut Work<'_>, segment: &Segment) {
     w.fired(&rules::SYN_RECEIVED_ACK);
+    w.t.counts.add(Counter::PassiveOpens);
+    w.t.counts.add(Counter::CurrEstab);
     let scale = w.t.agreed.snd_scale;
     w.t.limited_ack_at = None;
     arrives::sample_rtt_of_open(w, segment);

@@ -249,6 +249,36 @@ pub mod rules {
         SOFT_ERROR_FORGOTTEN: "icmp/forgotten", Linux, "Linux tcp_ack()", "the soft error is forgotten with the next ACK that arrives";
         SOFT_ERROR_KEPT: "icmp/kept-on-fast-path", Linux, "Linux tcp_rcv_established()", "data in order that acknowledges nothing new may leave the soft error: its ACK is not looked at";
 
+        // RFC 4022: what a host counts.
+        COUNT_ACTIVE_OPENS: "counters/active-opens", Must, "RFC 4022 tcpActiveOpens, Linux tcp_connect()", "each transition from CLOSED to SYN-SENT counts";
+        COUNT_PASSIVE_OPENS: "counters/passive-opens", Linux, "RFC 4022 tcpPassiveOpens, Linux tcp_create_openreq_child()", "each passive OPEN counts, when its handshake is complete";
+        COUNT_PASSIVE_OPENS_HALF: "counters/half-open-uncounted", Linux, "Linux tcp_create_openreq_child()", "a passive OPEN that ends in SYN-RECEIVED is not counted", departs "RFC 4022 tcpPassiveOpens";
+        COUNT_ATTEMPT_FAILS: "counters/attempt-fails", Must, "RFC 4022 tcpAttemptFails, Linux tcp_done(), tcp_check_req()", "an OPEN counts as failed that a RST, a SYN, an ICMP error or a timeout ends in SYN-SENT, or a RST or a SYN in SYN-RECEIVED";
+        COUNT_ATTEMPT_GIVEN_UP: "counters/attempt-given-up-uncounted", Linux, "Linux tcp_close_state(), reqsk_timer_handler(), tcp_req_err()", "an OPEN that CLOSE ends in SYN-SENT, or its timer, an ICMP error or the listener's end in SYN-RECEIVED, is not counted as failed", departs "RFC 4022 tcpAttemptFails";
+        COUNT_ESTAB_RESETS: "counters/estab-resets", Must, "RFC 4022 tcpEstabResets, Linux tcp_set_state()", "each transition from ESTABLISHED or CLOSE-WAIT to CLOSED counts, by whichever side, and by a timeout too";
+        COUNT_CURR_ESTAB: "counters/curr-estab", Must, "RFC 4022 tcpCurrEstab, Linux tcp_set_state()", "the connections in ESTABLISHED and CLOSE-WAIT are counted, and no others";
+        COUNT_IN_SEGS: "counters/in-segs", Must, "RFC 4022 tcpInSegs, Linux tcp_v4_rcv()", "each segment received counts, those in error too";
+        COUNT_OUT_SEGS: "counters/out-segs", Must, "RFC 4022 tcpOutSegs, Linux __tcp_transmit_skb()", "each segment sent counts, except retransmissions";
+        COUNT_SYN_ACK_AGAIN: "counters/syn-ack-again-in-out-segs", Linux, "Linux tcp_make_synack()", "a SYN,ACK that a request socket sends again counts as sent too", departs "RFC 4022 tcpOutSegs";
+        COUNT_SYN_ACK_CROSSING: "counters/crossing-syn-ack-uncounted", Linux, "Linux tcp_send_synack(), __tcp_transmit_skb()", "the SYN,ACK that answers a crossing SYN counts neither as sent nor as a retransmission: it takes the SYN's place";
+        COUNT_RETRANS_SEGS: "counters/retrans-segs", Must, "RFC 4022 tcpRetransSegs, Linux __tcp_retransmit_skb(), tcp_rtx_synack()", "each retransmission counts: of data, of a FIN, a SYN or a SYN,ACK";
+        COUNT_IN_ERRS: "counters/in-errs", Must, "RFC 4022 tcpInErrs, Linux tcp_v4_rcv()", "each segment with a wrong checksum or a wrong header length counts as received in error";
+        COUNT_SYN_IN_ERROR: "counters/syn-in-error", Linux, "Linux tcp_validate_incoming(), tcp_rcv_established()", "a SYN in ESTABLISHED, and in no other state, counts as received in error";
+        COUNT_OUT_RSTS: "counters/out-rsts", Must, "RFC 4022 tcpOutRsts, Linux tcp_v4_send_reset(), tcp_send_active_reset()", "each RST sent counts, those for no connection too";
+        COUNT_IN_CSUM_ERRORS: "counters/in-csum-errors", Linux, "Linux TCP_MIB_CSUMERRORS, tcp_v4_rcv()", "each segment with a wrong checksum counts";
+        COUNT_TIME_WAITED: "counters/tw", Linux, "Linux LINUX_MIB_TIMEWAITED, __inet_twsk_schedule()", "each connection counts whose wait in TIME-WAIT, or in FIN-WAIT-2 without an owner, is to be longer than 4 s";
+        COUNT_WAIT_AT_ONCE: "counters/wait-at-once", Linux, "Linux __inet_twsk_schedule(), newer kernels", "a wait in TIME-WAIT, or in FIN-WAIT-2 without an owner, counts when it begins";
+        COUNT_WAIT_WHEN_OVER: "counters/wait-when-over", Linux, "Linux tw_timer_handler(), older kernels", "a wait in TIME-WAIT, or in FIN-WAIT-2 without an owner, counts when its timer ends it, by what it was armed for last";
+        COUNT_TIME_WAIT_RECYCLED: "counters/tw-recycled", Linux, "Linux LINUX_MIB_TIMEWAITRECYCLED, __inet_check_established()", "each connection in TIME-WAIT that connect takes over counts";
+        COUNT_TIME_WAIT_KILLED: "counters/tw-killed", Linux, "Linux LINUX_MIB_TIMEWAITKILLED, __inet_twsk_schedule()", "each connection counts whose wait in FIN-WAIT-2 without an owner is to be 4 s at most";
+        COUNT_LISTEN_OVERFLOWS: "counters/listen-overflows", Linux, "Linux LINUX_MIB_LISTENOVERFLOWS, tcp_conn_request(), tcp_v4_syn_recv_sock()", "each SYN and each handshake's ACK that meets a full accept queue counts";
+        COUNT_ABORT_ON_DATA: "counters/abort-on-data", Linux, "Linux LINUX_MIB_TCPABORTONDATA, tcp_rcv_state_process(), __tcp_close()", "each abort by data after CLOSE counts, each by SO_LINGER 0, and each by TCP_LINGER2 < 0 when the FIN is acknowledged";
+        COUNT_ABORT_ON_CLOSE: "counters/abort-on-close", Linux, "Linux LINUX_MIB_TCPABORTONCLOSE, __tcp_close()", "each CLOSE with unread data counts";
+        COUNT_ABORT_ON_MEMORY: "counters/abort-on-memory", Linux, "Linux LINUX_MIB_TCPABORTONMEMORY, __tcp_close(), tcp_out_of_resources()", "each orphan that is dropped because there are too many counts";
+        COUNT_ABORT_ON_TIMEOUT: "counters/abort-on-timeout", Linux, "Linux LINUX_MIB_TCPABORTONTIMEOUT, tcp_write_err()", "each connection counts that ends for want of an answer: to a SYN, data, a FIN or a probe";
+        COUNT_ABORT_ON_LINGER: "counters/abort-on-linger", Linux, "Linux LINUX_MIB_TCPABORTONLINGER, __tcp_close()", "each CLOSE in FIN-WAIT-2 with TCP_LINGER2 < 0 counts";
+        COUNT_TIME_WAIT_OVERFLOW: "counters/time-wait-overflow", Linux, "Linux LINUX_MIB_TCPTIMEWAITOVERFLOW, tcp_time_wait()", "each connection counts that tcp_max_tw_buckets keeps out of TIME-WAIT";
+
         STATE_REPORTED: "state/reported", Must, "RFC 9293 section 3.3.2", "the kernel reports the state that the events lead to";
         TIMER_REPORTED: "state/timer", Linux, "Linux inet_sk_diag_fill()", "the kernel reports the timer that is pending, its expiry and its retransmissions";
         QUEUES_REPORTED: "state/queues", Linux, "Linux tcp_diag_get_info()", "the kernel reports what is unread and what is unacknowledged";

@@ -7,7 +7,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::call::{CallResult, Errno};
-use crate::event::{Event, Timeout, Transition};
+use crate::counts::Counter;
+use crate::event::{Damaged, Event, Timeout, Transition};
 use crate::profile::Profile;
 use crate::rule::{RuleRef, rules};
 use crate::segment::Segment;
@@ -23,6 +24,9 @@ use crate::{another, arrives, calls, icmp, opening, time_wait, timeouts};
 pub fn step(tcb: &Tcb, event: &Event, at: Span, profile: &Profile) -> Vec<Transition> {
     let mut work = Work { t: tcb.clone(), at, p: profile, rules: Vec::new(), result: None };
     work.t.transitions.clear();
+    if matches!(event, Event::SegmentArrives(_) | Event::DamagedSegmentArrives(_)) {
+        work.t.counts.add(Counter::InSegs);
+    }
     let done = match event {
         Event::Call(call) => calls::call(work, *call),
         Event::CloseListener => calls::close_listener(work),
@@ -37,7 +41,12 @@ pub fn step(tcb: &Tcb, event: &Event, at: Span, profile: &Profile) -> Vec<Transi
             vec![work]
         }
         Event::SegmentArrives(segment) => segment_arrives(work, segment),
-        Event::DamagedSegmentArrives => {
+        Event::DamagedSegmentArrives(damaged) => {
+            work.fired(&rules::SEGMENT_DAMAGED);
+            count_damaged(&mut work, *damaged);
+            vec![work]
+        }
+        Event::DamagedIcmpArrives => {
             work.fired(&rules::SEGMENT_DAMAGED);
             vec![work]
         }
@@ -73,6 +82,18 @@ pub fn pending(tcb: &Tcb) -> impl Iterator<Item = (Timeout, Span)> {
     ]
     .into_iter()
     .filter_map(|(timeout, due)| Some((timeout, due?)))
+}
+
+/// What of a damaged segment is counted as an error (`tcp_v4_rcv`): one that is too short is not.
+fn count_damaged(w: &mut Work<'_>, damaged: Damaged) {
+    match damaged {
+        Damaged::Checksum => {
+            w.t.counts.add(Counter::InErrs);
+            w.t.counts.add(Counter::InCsumErrors);
+        }
+        Damaged::Header => w.t.counts.add(Counter::InErrs),
+        Damaged::Short => {}
+    }
 }
 
 /// SEGMENT ARRIVES (section 3.10.7).
@@ -116,6 +137,7 @@ impl Work<'_> {
 
     /// The request socket goes: back to LISTEN (RFC 9293 section 3.10.7.4).
     pub fn drop_request(&mut self) {
+        self.fired(&rules::COUNT_PASSIVE_OPENS_HALF);
         self.t.delete();
         self.t.transitions.clear();
         self.t.state = if self.t.user.listening { State::Listen } else { State::Closed };

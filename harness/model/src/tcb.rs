@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use crate::another::{Another, Listener};
 use crate::call::Errno;
+use crate::counts::{Counter, Counts};
 use crate::rule::RuleRef;
 use crate::segment::{SackBlock, Segment, Seq};
 use crate::state::State;
@@ -88,6 +89,8 @@ pub struct Tcb {
     pub keepalive: Option<Timer>,
     /// TIME-WAIT mini-socket, in either of its states.
     pub time_wait: Option<Timer>,
+    /// Whether its timer was armed for four seconds at most (`tw_kill`); none where observation cannot tell.
+    pub waits_shortly: Option<bool>,
     /// When it entered TIME-WAIT proper (`tw_entry_stamp`).
     pub time_wait_since: Option<Span>,
 
@@ -113,6 +116,8 @@ pub struct Tcb {
     pub neighbours: Neighbours,
     /// What must or may be sent now, in order.
     pub owed: Vec<Emission>,
+    /// What the host has counted of it, and of the connections that were here before it.
+    pub counts: Counts,
 }
 
 /// What both sides agreed on when the connection opened.
@@ -363,6 +368,7 @@ impl Tcb {
             delayed_ack: None,
             keepalive: None,
             time_wait: None,
+            waits_shortly: None,
             time_wait_since: None,
             acking: Acking::new(),
             limited_ack_at: None,
@@ -374,6 +380,7 @@ impl Tcb {
             another: None,
             neighbours: Neighbours::default(),
             owed: Vec::new(),
+            counts: Counts::default(),
         }
     }
 
@@ -427,12 +434,36 @@ impl Tcb {
         if self.snd_nxt.since(end) > lost { end } else { self.snd_nxt }
     }
 
-    /// Moves the full socket and the connection to `to`.
+    /// Moves the full socket and the connection to `to` (`tcp_set_state`).
     pub(crate) fn enter(&mut self, to: State) {
         if self.state != to {
             self.transitions.push((self.state, to));
+            self.count_change(to);
             self.state = to;
         }
+    }
+
+    /// tcpCurrEstab and tcpEstabResets, which follow the states.
+    fn count_change(&mut self, to: State) {
+        let established = |state: State| matches!(state, State::Established | State::CloseWait);
+        match (established(self.state), established(to)) {
+            (false, true) => self.counts.add(Counter::CurrEstab),
+            (true, false) => {
+                self.counts.take(Counter::CurrEstab);
+                if to == State::Closed {
+                    self.counts.add(Counter::EstabResets);
+                }
+            }
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    /// The connection ends by itself (`tcp_done`): an OPEN that had not succeeded has failed.
+    pub(crate) fn end(&mut self) {
+        if matches!(self.state, State::SynSent | State::SynReceived) {
+            self.counts.add(Counter::AttemptFails);
+        }
+        self.delete();
     }
 
     /// Deletes the connection; timers and queues are gone, the descriptors stay.

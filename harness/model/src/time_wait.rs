@@ -163,6 +163,7 @@ fn ack(w: &Work<'_>) -> EmissionKind {
 fn restart(w: &mut Work<'_>) {
     let length = Ticks::exactly(w.p.time_wait());
     w.t.time_wait = Some(w.timer(length));
+    w.t.waits_shortly = Some(false);
 }
 
 fn kill(w: &mut Work<'_>) {

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use crate::acking;
 use crate::call::Errno;
+use crate::counts::Counter;
 use crate::emit;
 use crate::event::Timeout;
 use crate::profile::Profile;
@@ -35,6 +36,7 @@ pub(crate) fn timeout<'p>(mut w: Work<'p>, which: Timeout) -> Vec<Work<'p>> {
         Timeout::Keepalive => keepalive_timeout(w),
         Timeout::TimeWait => {
             w.t.time_wait = None;
+            w.t.counts.end_wait(w.t.waits_shortly);
             let rule: RuleRef =
                 if w.t.state == State::TimeWait { &rules::TIME_WAIT_LENGTH } else { &rules::FIN_WAIT_2_ORPHAN };
             w.fired(rule);
@@ -146,7 +148,8 @@ fn time_out(w: &mut Work<'_>) {
         w.fired(&rules::SOFT_ERROR_TOLD);
     }
     w.t.user.error = Some(w.t.user.soft_error.unwrap_or(Errno::TIMEDOUT));
-    w.t.delete();
+    w.t.counts.add(Counter::AbortOnTimeout);
+    w.t.end();
 }
 
 /// Which rule ends the retransmissions or probes (`tcp_write_timeout`).
@@ -278,11 +281,13 @@ fn syn_ack_timeout(mut w: Work<'_>) -> Work<'_> {
     w.fired(&rules::SYN_ACK_RETRY);
     if w.t.backoff >= w.p.synack_retries || !w.t.user.listening {
         w.drop_request();
+        w.fired(&rules::COUNT_ATTEMPT_GIVEN_UP);
         return w;
     }
     w.t.backoff += 1;
     let timeout = syn_ack_timeout_after(&w.t, w.p);
     w.owe(EmissionKind::SynAck, &rules::SYN_ACK_RETRY);
+    w.fired(&rules::COUNT_SYN_ACK_AGAIN);
     w.t.retransmit = Some((RetransmitKind::Timeout, w.timer(timeout)));
     w
 }
@@ -446,8 +451,8 @@ pub(crate) fn fin_time(w: &Work<'_>) -> Ticks {
 
 /// The mini-socket takes over in TIME-WAIT (`tcp_time_wait`).
 pub(crate) fn enter_time_wait(w: &mut Work<'_>) {
-    let timer = w.timer(Ticks::exactly(w.p.time_wait()));
-    become_mini(w, State::TimeWait, timer);
+    let length = Ticks::exactly(w.p.time_wait());
+    become_mini(w, State::TimeWait, length);
 }
 
 /// The mini-socket takes over in FIN-WAIT-2.
@@ -455,18 +460,20 @@ pub(crate) fn enter_fin_wait_2_mini(w: &mut Work<'_>, timeout: Ticks) {
     let floor = w.t.rtt.rto.map(|rto| (rto << 2) - (rto >> 1));
     let timeout = Ticks { lo: timeout.lo.max(floor.lo), hi: timeout.hi.max(floor.hi) };
     w.fired(&rules::FIN_WAIT_2_ORPHAN);
-    let timer = w.timer(timeout);
-    become_mini(w, State::FinWait2, timer);
+    become_mini(w, State::FinWait2, timeout);
 }
 
-fn become_mini(w: &mut Work<'_>, state: State, timer: crate::time::Timer) {
+fn become_mini(w: &mut Work<'_>, state: State, length: Ticks) {
+    let timer = w.timer(length);
     let window = w.t.receive_window();
     w.t.enter(State::Closed);
     w.t.delete();
     if w.t.neighbours.time_waits >= w.p.max_tw_buckets {
         w.fired(&rules::TIME_WAIT_NO_ROOM);
+        w.t.counts.add(Counter::TimeWaitOverflow);
         return;
     }
+    count_mini(w, length);
     w.t.state = state;
     w.t.time_wait = Some(timer);
     w.t.time_wait_since = (state == State::TimeWait).then_some(w.at);
@@ -474,6 +481,14 @@ fn become_mini(w: &mut Work<'_>, state: State, timer: crate::time::Timer) {
     w.t.blocks_linger |= w.t.dsack.is_some();
     w.t.rcv_wup = w.t.rcv_nxt;
     w.t.rcv_wnd = window;
+}
+
+/// The mini-socket's timer is armed for the first time (`__inet_twsk_schedule`).
+fn count_mini(w: &mut Work<'_>, length: Ticks) {
+    let limit = w.p.ticks_of_s(4);
+    let (may_be_short, may_be_long) = (length.lo <= limit, length.hi > limit);
+    w.t.waits_shortly = (may_be_short != may_be_long).then_some(may_be_short);
+    w.t.counts.add_wait(w.t.waits_shortly);
 }
 
 /// The last descriptor is gone (`sock_orphan` and what follows it in `__tcp_close`).
@@ -484,6 +499,7 @@ pub(crate) fn orphan(w: &mut Work<'_>) {
         if w.t.user.linger2_s < 0 {
             let kind = EmissionKind::Reset { seq: w.t.acceptable_seq(), ack: Some(w.t.rcv_nxt), active: true };
             w.owe(kind, &rules::FIN_WAIT_2_LINGER2);
+            w.t.counts.add(Counter::AbortOnLinger);
             w.t.delete();
             return;
         }

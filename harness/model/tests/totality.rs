@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use tcpconform_model::{
-    Call, Errno, Event, Flags, IcmpError, IcmpKind, Options, Profile, Queue, Segment, Seq, ShutdownHow, Span, State,
-    Tcb, Timestamps, Voice, emitted, explain, pending, step,
+    Call, Counter, Errno, Event, Flags, IcmpError, IcmpKind, Options, Profile, Queue, Segment, Seq, ShutdownHow, Span,
+    State, Tcb, Timestamps, Voice, emitted, explain, pending, step,
 };
 
 const MS: u64 = 1_000_000;
@@ -140,6 +140,8 @@ fn holds_together(tcb: &Tcb) {
     if tcb.state == State::TimeWait {
         assert!(tcb.time_wait.is_some() && tcb.retransmit.is_none(), "{tcb:?}");
     }
+    let established = i32::from(matches!(tcb.state, State::Established | State::CloseWait));
+    assert_eq!(tcb.counts.of(Counter::CurrEstab), (established, established), "{tcb:?}");
     if tcb.state == State::Closed {
         assert!(pending(tcb).next().is_none(), "{tcb:?}");
     }

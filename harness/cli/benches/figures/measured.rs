@@ -92,6 +92,10 @@ impl<T: Target> Target for Measured<T> {
         self.target.ports(of, first, last)
     }
 
+    fn counters(&mut self, of: Host) -> Result<Option<Seen>, TargetError> {
+        self.target.counters(of)
+    }
+
     fn relay(&mut self, rule: &RelayRule) -> Result<(), TargetError> {
         self.target.relay(rule)
     }

@@ -124,6 +124,7 @@ fn step_text(kind: &StepKind) -> String {
             fields.step("poll")
         }
         StepKind::Wait(duration) => format!("wait: {}", duration_text(*duration)),
+        StepKind::Counters { of } => format!("counters: {of}"),
         StepKind::Ports { of, first, last } => {
             let connections = if first == last { first.to_string() } else { format!("{first}-{last}") };
             let mut fields = Fields::main("connections", &connections);

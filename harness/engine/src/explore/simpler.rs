@@ -77,6 +77,7 @@ fn steps(kind: &StepKind) -> Vec<StepKind> {
         | StepKind::Expect { .. }
         | StepKind::Await { .. }
         | StepKind::Poll { .. }
+        | StepKind::Counters { .. }
         | StepKind::Ports { .. } => Vec::new(),
     }
 }

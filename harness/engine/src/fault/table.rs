@@ -5,6 +5,7 @@
 
 mod calls;
 mod closing;
+mod counters;
 mod data;
 mod header;
 mod opening;
@@ -13,8 +14,8 @@ mod time_wait;
 mod timers;
 
 use tcpconform_model::{
-    Call, CallResult, Emission, EmissionKind, Errno, Event, Flags, Nanos, Poll, RetransmitKind, RuleRef, Segment, Span,
-    State, Tcb, Timeout, Timer, Transition,
+    Call, CallResult, Damaged, Emission, EmissionKind, Errno, Event, Flags, Nanos, Poll, RetransmitKind, RuleRef,
+    Segment, Span, State, Tcb, Timeout, Timer, Transition,
 };
 
 use super::Fault;
@@ -22,7 +23,7 @@ use super::Fault;
 const MS: Nanos = 1_000_000;
 
 /// The faults by chapter.
-static CHAPTERS: [&[Fault]; 8] = [
+static CHAPTERS: [&[Fault]; 9] = [
     opening::FAULTS,
     data::FAULTS,
     closing::FAULTS,
@@ -31,6 +32,7 @@ static CHAPTERS: [&[Fault]; 8] = [
     resets::FAULTS,
     calls::FAULTS,
     header::FAULTS,
+    counters::FAULTS,
 ];
 
 /// Every fault.
@@ -41,6 +43,11 @@ pub fn faults() -> impl Iterator<Item = &'static Fault> {
 /// The segment that arrives, if the event is one.
 fn arriving(event: &mut Event) -> Option<&mut Segment> {
     if let Event::SegmentArrives(segment) = event { Some(segment) } else { None }
+}
+
+/// A segment that arrives is dropped, without a word or a count.
+fn unseen() -> Event {
+    Event::DamagedSegmentArrives(Damaged::Short)
 }
 
 /// Whether both ends know each other's numbers (RFC 9293 section 3.5).

@@ -16,6 +16,15 @@ static GENERAL: [RuleRef; 3] = [&rules::STATE_REPORTED, &rules::TRANSITION, &rul
 /// The rules of calls that only look.
 static LOOKS: [RuleRef; 3] = [&rules::POLL_EVENTS, &rules::QUEUE_LENGTH, &rules::CALL_RECEIVE];
 
+/// The rules that say how an event is counted, and nothing of what it does.
+static COUNTS: [RuleRef; 5] = [
+    &rules::COUNT_PASSIVE_OPENS_HALF,
+    &rules::COUNT_ATTEMPT_GIVEN_UP,
+    &rules::COUNT_SYN_ACK_AGAIN,
+    &rules::COUNT_SYN_ACK_CROSSING,
+    &rules::COUNT_SYN_IN_ERROR,
+];
+
 /// The rules that are in almost every event beside the one that it is about.
 static BESIDE: [RuleRef; 10] = [
     &rules::CHECK_ACK,
@@ -42,7 +51,7 @@ pub(super) struct Decided {
 impl Decided {
     /// That of an event that these rules decided; none where it only looked.
     pub fn by(decided: &[RuleRef], at: Nanos, from: State) -> Option<Decided> {
-        let about = |rule: &&RuleRef| !LOOKS.contains(*rule) && !BESIDE.contains(*rule);
+        let about = |rule: &&RuleRef| ![&LOOKS[..], &COUNTS, &BESIDE].iter().any(|rules| rules.contains(*rule));
         let beside = |rule: &&RuleRef| BESIDE.contains(*rule);
         let rule = decided.iter().rev().find(about).or_else(|| decided.iter().rev().find(beside))?;
         Some(Decided { rule, at, from })

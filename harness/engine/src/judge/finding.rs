@@ -75,6 +75,10 @@ fn line(trace: &Trace, endpoint: &EndpointIdentity, record: &Record, view: &mut 
         What::Sample(sample) if sample.on == endpoint.name => {
             Some((format!("  {}", sample.state), "state".to_string()))
         }
+        What::Counters(seen) if seen.on.host == endpoint.name.host => {
+            let told = seen.values.iter().map(|(name, value)| format!("{name} {value}"));
+            Some((format!("  {}", told.collect::<Vec<_>>().join(", ")), "counters".to_string()))
+        }
         What::Relay(act) if act.from == endpoint.name => Some((format!("  {:?}", act.act), "middle".to_string())),
         What::Segment(_)
         | What::Icmp(_)
@@ -82,6 +86,7 @@ fn line(trace: &Trace, endpoint: &EndpointIdentity, record: &Record, view: &mut 
         | What::Call(_)
         | What::Sample(_)
         | What::Transition(_)
+        | What::Counters(_)
         | What::Ports(_)
         | What::Waited(_)
         | What::Trouble(_)

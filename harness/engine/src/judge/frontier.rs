@@ -4,12 +4,13 @@
 //! its window: the frontier holds each possibility until an observation decides.
 
 use tcpconform_model::{
-    CallResult, Emission, Event, Mismatch, Nanos, Profile, RuleRef, Segment, Span, State, Tcb, Timeout, Transition,
-    describe, explain, pending, rules, step,
+    CallResult, Counts, Emission, Event, Mismatch, Nanos, Profile, RuleRef, Segment, Span, State, Tcb, Timeout,
+    Transition, describe, explain, pending, rules, step,
 };
 
 use super::blame::{Decided, blame};
 use super::chosen::Chosen;
+use super::counted::{Tally, checked_by as counted_by_answer, reading};
 use super::deviation::{Deviation, relative, seconds};
 use super::expiry::Expiry;
 use super::fired::Fired;
@@ -40,6 +41,10 @@ pub(super) struct Frontier<'t> {
     stimuli: &'t [Stimulus],
     alive: Vec<Possible>,
     timed: Vec<(Expiry, Option<usize>)>,
+    /// When each question for the host's counters is put, the last one first.
+    asked: Vec<Nanos>,
+    /// What the connection may have counted by each answer of a host that has others too.
+    shares: Vec<(usize, Counts)>,
     trails: Trails,
 }
 
@@ -69,6 +74,8 @@ struct Possible {
     decided: Option<Decided>,
     /// A lingering `close` is over and has not been seen to return: when it does.
     returns: Option<Span>,
+    /// What it had counted before its latest events.
+    tally: Tally,
 }
 
 /// The closest that a survivor came to what was seen.
@@ -90,6 +97,16 @@ impl Closest {
 impl<'t> Frontier<'t> {
     /// Before anything happened.
     pub fn new(profile: &'t Profile, items: &'t Items<'_>, trails: Trails) -> Frontier<'t> {
+        let asked = items.observations.iter().rev().filter_map(|item| match &item.seen {
+            SeenItem::Counted(question) => Some(question.asked),
+            SeenItem::Emitted(_)
+            | SeenItem::Returned(_)
+            | SeenItem::Sampled(..)
+            | SeenItem::Changed(..)
+            | SeenItem::WrongByte(_)
+            | SeenItem::End => None,
+        });
+        let asked: Vec<Nanos> = asked.collect();
         let start = Possible {
             tcb: Tcb::closed(),
             next: 0,
@@ -103,13 +120,20 @@ impl<'t> Frontier<'t> {
             trail: Trail::default(),
             decided: None,
             returns: None,
+            tally: Tally::new(asked.last().copied().unwrap_or(Nanos::MAX)),
         };
-        Frontier { profile, stimuli: &items.stimuli, alive: vec![start], timed: Vec::new(), trails }
+        let (timed, shares) = (Vec::new(), Vec::new());
+        Frontier { profile, stimuli: &items.stimuli, alive: vec![start], timed, asked, shares, trails }
     }
 
     /// What timers did, each with the record that showed it first; without one where it did not come, or not in time.
     pub fn timed(self) -> impl Iterator<Item = (Expiry, Option<usize>)> {
         self.timed.into_iter()
+    }
+
+    /// What the connection may have counted by each answer of a host that has others too, by the index of the answer's record.
+    pub fn shares(&self) -> impl Iterator<Item = (usize, Counts)> {
+        self.shares.iter().copied()
     }
 
     /// What the first survivor makes of records: the rules that decided what followed from a stimulus, or why a segment was
@@ -135,6 +159,7 @@ impl<'t> Frontier<'t> {
         let mut closest = Closest { best: None };
         let reached = self.reach(item, &mut closest)?;
         let possible: Vec<State> = states(&reached);
+        self.note_question(item, &reached);
         let mut next = Vec::new();
         for survivor in &reached {
             self.narrow(survivor, item, &mut next, &mut closest);
@@ -145,8 +170,9 @@ impl<'t> Frontier<'t> {
                 for (timeout, due) in pending(&survivor.tcb).filter(|(_, due)| due.contains(item.at)) {
                     let at = Span::at(item.at);
                     for fired in step(&survivor.tcb, &Event::Timeout(timeout), at, self.profile) {
+                        let counted = item.at + self.profile.processing_ns;
                         self.narrow(
-                            &survivor.follow_timer(timeout, due, fired, item.at),
+                            &survivor.follow_timer(timeout, due, fired, item.at).counted_by(counted, survivor),
                             item,
                             &mut next,
                             &mut closest,
@@ -182,6 +208,17 @@ impl<'t> Frontier<'t> {
         self.alive = next;
         self.note_expiry(item);
         Ok(())
+    }
+
+    /// A question for the host's counters: what the survivors may have counted, and when the next one is put.
+    fn note_question(&mut self, item: &Item<'_>, reached: &[Possible]) {
+        let SeenItem::Counted(question) = &item.seen else { return };
+        self.asked.pop();
+        if !question.alone {
+            let counts =
+                reached.iter().map(|possible| possible.tally.counts(&possible.tcb, question, item.at, self.profile));
+            self.shares.extend(counts.reduce(|a, b| a.or(&b)).map(|share| (item.record, share)));
+        }
     }
 
     /// A timer has fired for certain once it has in every survivor: the observation shows it.
@@ -271,7 +308,8 @@ impl<'t> Frontier<'t> {
             }
             let trail = self.trails.on(possible.trail, stimulus.record, &transition.rules);
             let decided = Decided::by(&transition.rules, at.hi, possible.tcb.state).or(possible.decided);
-            let mut next = Possible { trail, decided, ..possible.follow(transition, at.hi) };
+            let after = possible.follow(transition, at.hi).counted_by(stimulus.until, possible);
+            let mut next = Possible { trail, decided, ..after };
             if stimulus.event == Event::HostDies {
                 // Nobody is left to report what went before.
                 next.unreported.clear();
@@ -307,7 +345,9 @@ impl<'t> Frontier<'t> {
                     // What emits is found when the segment comes: its stamp says when the timer fired.
                     if transition.tcb.owed.len() == owed_before {
                         // What it arms may fire silently before the observation too.
-                        let fired = possible.follow_timer(timeout, due, transition, fires.hi);
+                        let counted = fires.hi + self.profile.processing_ns;
+                        let fired =
+                            possible.follow_timer(timeout, due, transition, fires.hi).counted_by(counted, possible);
                         let shows = fired.tcb.state != possible.tcb.state;
                         let expired = if shows { fired.expired } else { possible.expired };
                         open.push(Possible { elapsed: fires.lo, expired, ..fired });
@@ -338,7 +378,9 @@ impl<'t> Frontier<'t> {
                 Ok(transitions) => {
                     next.extend(transitions.into_iter().map(|transition| {
                         let trail = self.trails.on(possible.trail, item.record, &transition.rules);
-                        Possible { trail, ..possible.follow(transition, item.at) }.held_to(checked_in(segment))
+                        let counted = item.at + self.profile.processing_ns;
+                        let after = possible.follow(transition, item.at).counted_by(counted, possible);
+                        Possible { trail, ..after }.held_to(checked_in(segment))
                     }));
                 }
                 Err(Mismatch { rule, expected, likeness }) => {
@@ -363,6 +405,7 @@ impl<'t> Frontier<'t> {
                     let fired = step(&possible.tcb, &Event::Timeout(Timeout::Linger), Span::at(item.at), self.profile);
                     next.extend(fired.into_iter().map(|transition| {
                         let woken = possible.follow_timer(Timeout::Linger, due, transition, item.at);
+                        let woken = woken.counted_by(item.at, possible);
                         Possible { returns: None, ..woken }
                     }));
                 }
@@ -394,6 +437,19 @@ impl<'t> Frontier<'t> {
                         |(from, to)| format!("{from} to {to}"),
                     );
                     closest.offer(possible, 5, deviation(&rules::TRANSITION, expected, format!("{from} to {to}")));
+                }
+            }
+            SeenItem::Counted(question) => {
+                let counts = possible.tally.counts(&possible.tcb, question, item.at, self.profile);
+                match reading(&counts, question) {
+                    Ok(shown) => {
+                        let asking = self.asked.last().copied().unwrap_or(Nanos::MAX);
+                        let tally = possible.tally.clone().for_next(asking);
+                        let chosen = possible.chosen.with(&shown);
+                        let after = Possible { tally, chosen, ..possible.clone() };
+                        next.push(after.held_to(&shown).held_to(&counted_by_answer(question.seen)));
+                    }
+                    Err((rule, expected, actual)) => closest.offer(possible, 7, deviation(rule, expected, actual)),
                 }
             }
             SeenItem::WrongByte(at) => {
@@ -447,6 +503,13 @@ impl Possible {
             && self.tcb == other.tcb
             && self.unreported == other.unreported
             && self.returns == other.returns
+            && self.tally == other.tally
+    }
+
+    /// The same, which the kernel has counted by this time at the latest.
+    fn counted_by(mut self, until: Nanos, before: &Possible) -> Possible {
+        self.tally.note(&before.tcb.counts, &self.tcb.counts, until);
+        self
     }
 
     /// The possibility after a timer that nothing showed.
@@ -473,6 +536,7 @@ impl Possible {
         let (fired, chosen) = (self.fired.with(&transition.rules), self.chosen.with(&transition.rules));
         let expired = Expiry::of(&transition.rules, transition.due).or(self.expired);
         let Possible { next, elapsed, decided, returns, trail, .. } = *self;
+        let tally = self.tally.clone();
         Possible {
             tcb,
             next,
@@ -486,6 +550,7 @@ impl Possible {
             decided,
             returns,
             trail,
+            tally,
         }
     }
 }

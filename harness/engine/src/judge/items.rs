@@ -1,11 +1,12 @@
 //! A trace as one endpoint's frontier takes it: stimuli with the time in which each takes effect, and observations in order.
 
-use tcpconform_model::{Call, CallResult, Event, IcmpError, Nanos, Profile, Segment, State};
+use tcpconform_model::{Call, CallResult, Damaged, Event, IcmpError, Nanos, Profile, Segment, State};
 
+use super::counted::Question;
 use super::others::Others;
 use crate::names::{Names, Scope};
 use crate::trace::{CallReturn, EndpointIdentity, Sample, Trace, Way, What};
-use crate::wire;
+use crate::wire::{self, Packet, WireError};
 
 /// What was done to an endpoint and what was seen of it.
 pub(super) struct Items<'t> {
@@ -51,6 +52,8 @@ pub(super) enum SeenItem<'t> {
     Sampled(Nanos, &'t Sample),
     /// The kernel reported a state change.
     Changed(State, State),
+    /// The host was asked for its counters.
+    Counted(Question<'t>),
     /// The reader got other bytes than were sent, from this one on.
     WrongByte(u32),
     /// Nothing more is known from here on.
@@ -64,6 +67,8 @@ pub(super) fn items<'t>(trace: &'t Trace, identity: &EndpointIdentity, profile: 
     let mut others = Others::new(trace, endpoint);
     let mut stimuli: Vec<Stimulus> = Vec::new();
     let mut observations: Vec<Item<'t>> = Vec::new();
+    let of_host = trace.header.endpoints.iter().filter(|other| other.name.host == endpoint.host);
+    let alone = of_host.count() == 1;
     for (record, entry) in trace.records.iter().enumerate() {
         let at = entry.at;
         if let Some(neighbours) = others.see(&entry.what) {
@@ -80,10 +85,7 @@ pub(super) fn items<'t>(trace: &'t Trace, identity: &EndpointIdentity, profile: 
                         }
                     }
                     Way::In => {
-                        let event = match parsed {
-                            Ok(packet) if packet.checksum_ok => Event::SegmentArrives(packet.segment),
-                            Ok(_) | Err(_) => Event::DamagedSegmentArrives,
-                        };
+                        let event = segment_event(&parsed, false);
                         let until = at + profile.processing_ns;
                         stimuli.push(Stimulus { at, until, event, result: None, record });
                     }
@@ -108,8 +110,10 @@ pub(super) fn items<'t>(trace: &'t Trace, identity: &EndpointIdentity, profile: 
                 }
                 if let Some((event, _)) = event {
                     let closes = matches!(event, Event::Call(Call::Close));
-                    // A close may linger: it takes effect at its beginning all the same.
-                    let until = if closes { call.left.min(at + profile.processing_ns) } else { call.left };
+                    // A close may linger: it takes effect at its beginning all the same, but for that of another process,
+                    // which has to get the processor first.
+                    let begins = closes && !names.is_by_server(&call.op);
+                    let until = if begins { call.left.min(at + profile.processing_ns) } else { call.left };
                     let result =
                         (!closes && !matches!(event, Event::Call(Call::Exit))).then_some(result_of(call.result));
                     stimuli.push(Stimulus { at, until: until.max(at), event, result, record });
@@ -121,6 +125,10 @@ pub(super) fn items<'t>(trace: &'t Trace, identity: &EndpointIdentity, profile: 
             What::Sample(sample) if sample.on == endpoint => observe(sample.until, SeenItem::Sampled(at, sample)),
             // `tcp_close_state` sets the state again where it stays.
             What::Transition(change) if change.on == endpoint && change.from == change.to => {}
+            What::Counters(seen) if seen.on.host == endpoint.host => {
+                let question = Question { asked: at, seen, alone, emits_next: false };
+                observe(seen.until, SeenItem::Counted(question));
+            }
             What::Transition(change) if change.on == endpoint => observe(at, SeenItem::Changed(change.from, change.to)),
             What::End {} => observe(at, SeenItem::End),
             What::Segment(_)
@@ -129,6 +137,7 @@ pub(super) fn items<'t>(trace: &'t Trace, identity: &EndpointIdentity, profile: 
             | What::Call(_)
             | What::Sample(_)
             | What::Transition(_)
+            | What::Counters(_)
             | What::Ports(_)
             | What::Waited(_)
             | What::Trouble(_) => {}
@@ -136,6 +145,7 @@ pub(super) fn items<'t>(trace: &'t Trace, identity: &EndpointIdentity, profile: 
     }
     stimuli.sort_by_key(|stimulus| stimulus.at);
     observations.sort_by_key(|item| item.at);
+    look_ahead(&mut observations, profile);
     for item in &mut observations {
         item.stimuli = stimuli.partition_point(|stimulus| stimulus.at <= item.at);
     }
@@ -148,7 +158,42 @@ pub(crate) fn icmp_event(packet: &[u8]) -> Event {
         Ok(message) if message.checksum_ok => {
             Event::IcmpArrives(IcmpError { kind: message.kind, ipv6: message.source.is_ipv6(), seq: message.seq })
         }
-        Ok(_) | Err(_) => Event::DamagedSegmentArrives,
+        Ok(_) | Err(_) => Event::DamagedIcmpArrives,
+    }
+}
+
+/// The model's event for a segment that arrives; `trusted` where its checksum is not looked at.
+pub(crate) fn segment_event(parsed: &Result<Packet, WireError>, trusted: bool) -> Event {
+    match parsed {
+        Ok(packet) if packet.checksum_ok || trusted => Event::SegmentArrives(packet.segment),
+        Ok(_) => Event::DamagedSegmentArrives(Damaged::Checksum),
+        Err(WireError::Length { .. }) => Event::DamagedSegmentArrives(Damaged::Header),
+        Err(
+            WireError::Short { .. }
+            | WireError::Version(_)
+            | WireError::Fragment
+            | WireError::Protocol(_)
+            | WireError::NotIcmp(_)
+            | WireError::IcmpType(_),
+        ) => Event::DamagedSegmentArrives(Damaged::Short),
+    }
+}
+
+/// Finds the questions for counters that a segment follows so closely that it may be counted in the answer.
+fn look_ahead(observations: &mut [Item<'_>], profile: &Profile) {
+    let mut emitted = None;
+    for item in observations.iter_mut().rev() {
+        match &mut item.seen {
+            SeenItem::Emitted(_) => emitted = Some(item.at),
+            SeenItem::Counted(question) => {
+                question.emits_next = emitted.is_some_and(|emitted| emitted <= item.at + profile.processing_ns);
+            }
+            SeenItem::Returned(_)
+            | SeenItem::Sampled(..)
+            | SeenItem::Changed(..)
+            | SeenItem::WrongByte(_)
+            | SeenItem::End => {}
+        }
     }
 }
 

@@ -53,6 +53,7 @@ fn deed(trace: &Trace, record: &Record) -> Option<Deed> {
         | What::Call(_)
         | What::Sample(_)
         | What::Transition(_)
+        | What::Counters(_)
         | What::Ports(_)
         | What::Waited(_)
         | What::Trouble(_)
@@ -72,6 +73,7 @@ fn due(trace: &Trace, step: u32) -> Option<Nanos> {
         | What::Call(_)
         | What::Sample(_)
         | What::Transition(_)
+        | What::Counters(_)
         | What::Ports(_)
         | What::Trouble(_)
         | What::End {} => None,

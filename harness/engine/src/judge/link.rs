@@ -116,6 +116,7 @@ fn fates(trace: &Trace) -> BTreeMap<(Endpoint, Nanos), Fate> {
         | What::Call(_)
         | What::Sample(_)
         | What::Transition(_)
+        | What::Counters(_)
         | What::Ports(_)
         | What::Waited(_)
         | What::Trouble(_)

@@ -62,6 +62,7 @@ impl Others {
             | What::Call(_)
             | What::Relay(_)
             | What::Transition(_)
+            | What::Counters(_)
             | What::Ports(_)
             | What::Waited(_)
             | What::Trouble(_)

@@ -82,7 +82,8 @@ pub(super) fn sights(trace: &Trace) -> Vec<Sight> {
                 }
                 push(entry.at, change.on, Seen::State(change.to));
             }
-            What::Relay(_) | What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End {} => {}
+            What::Relay(_) | What::Counters(_) | What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End {} => {
+            }
         }
     }
     sights
@@ -117,6 +118,7 @@ fn lives_on(on: Endpoint, to: State, later: &[Record]) -> bool {
         | What::Relay(_)
         | What::Call(_)
         | What::Transition(_)
+        | What::Counters(_)
         | What::Ports(_)
         | What::Waited(_)
         | What::Trouble(_)

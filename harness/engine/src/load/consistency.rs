@@ -84,6 +84,7 @@ impl Sockets {
             StepKind::Expect { from, .. } => Some(*from),
             StepKind::Await { of, .. } => Some(*of),
             StepKind::Inject { to, .. } | StepKind::Icmp { to, .. } => Some(*to),
+            StepKind::Counters { of } => Some(Endpoint { connection: 1, host: *of }),
             StepKind::Relay(_) | StepKind::Establish { .. } | StepKind::Wait(_) | StepKind::Ports { .. } => None,
         };
         self.waits |= matches!(kind, StepKind::Expect { .. } | StepKind::Await { .. } | StepKind::Poll { .. });
@@ -112,7 +113,7 @@ impl Sockets {
             }
             StepKind::Relay(_) => self.relay(context, node),
             StepKind::Ports { of, .. } => drop(self.ephemeral.insert(*of)),
-            StepKind::Wait(_) => {}
+            StepKind::Counters { .. } | StepKind::Wait(_) => {}
         }
     }
 

@@ -305,6 +305,7 @@ impl Predictions<'_, '_, '_> {
             | StepKind::Await { .. }
             | StepKind::Poll { .. }
             | StepKind::Wait(_)
+            | StepKind::Counters { .. }
             | StepKind::Ports { .. }
             | StepKind::Relay(_) => false,
         });
@@ -320,6 +321,7 @@ impl Predictions<'_, '_, '_> {
                 | StepKind::Await { .. }
                 | StepKind::Poll { .. }
                 | StepKind::Wait(_)
+                | StepKind::Counters { .. }
                 | StepKind::Ports { .. }
                 | StepKind::Relay(_) => None,
             });
@@ -346,6 +348,7 @@ impl Predictions<'_, '_, '_> {
             | StepKind::Expect { .. }
             | StepKind::Await { .. }
             | StepKind::Wait(_)
+            | StepKind::Counters { .. }
             | StepKind::Ports { .. }
             | StepKind::Relay(_) => false,
         });

@@ -86,6 +86,8 @@ pub(super) enum RawStep {
     Wait(Text),
     /// The ephemeral range has the ports of these connections from now on, and connect() finds the port itself.
     Ports(Short<RawPorts>),
+    /// Asks a host, `a` or `b`, for what it has counted so far, as in /proc/net/snmp.
+    Counters(Text),
     /// The middle loses segments that fit.
     Drop(Short<RawFrames>),
     /// The middle holds segments back.

@@ -11,7 +11,9 @@ use super::context::{Context, whole};
 use super::raw::{RawDamage, RawStep, Text};
 use super::resolve::values_of;
 use super::tree::Node;
-use crate::case::{Damage, Endpoint, IcmpInjection, Injection, Operation, RelayAction, RelayRule, Step, StepKind};
+use crate::case::{
+    Damage, Endpoint, Host, IcmpInjection, Injection, Operation, RelayAction, RelayRule, Step, StepKind,
+};
 use crate::diagnostic::one_of;
 use crate::notation::{
     NotationError, parse_expression, parse_icmp_kind, parse_operation, parse_pattern, parse_poll, parse_segment,
@@ -44,6 +46,7 @@ pub(super) fn count_steps(raw: &[RawStep]) -> usize {
             | RawStep::Poll(_)
             | RawStep::Wait(_)
             | RawStep::Ports(_)
+            | RawStep::Counters(_)
             | RawStep::Drop(_)
             | RawStep::Delay(_)
             | RawStep::Duplicate(_)
@@ -161,6 +164,10 @@ impl Steps<'_, '_, '_> {
                 let (first, last) = range?;
                 Some(StepKind::Ports { of: of?.host, first, last })
             }
+            RawStep::Counters(text) => {
+                let of = self.context.parse(node.get("counters"), &text.0, parse_host)?;
+                Some(StepKind::Counters { of })
+            }
             RawStep::Drop(raw) => {
                 let (raw, node) = (&raw.0, node.get("drop"));
                 self.relay(&raw.frames, &raw.from, &raw.times, node, Some(RelayAction::Drop))
@@ -276,6 +283,14 @@ pub(super) fn parse_endpoint(text: &str) -> Result<Endpoint, NotationError> {
     })
 }
 
+/// A host, as in `a`.
+fn parse_host(text: &str) -> Result<Host, NotationError> {
+    [Host::A, Host::B]
+        .into_iter()
+        .find(|host| host.to_string() == text)
+        .ok_or_else(|| whole(text, format!("unknown host `{text}`"), &one_of(text, ["a", "b"])))
+}
+
 pub(super) fn parse_state(text: &str) -> Result<State, NotationError> {
     State::from_name(text)
         .ok_or_else(|| whole(text, format!("unknown state `{text}`"), &one_of(text, State::ALL.map(State::name))))
@@ -342,6 +357,7 @@ fn text(kind: &StepKind) -> String {
             format!("poll {}{}{}", crate::notation::print_poll(*events), by("on", *on), within(*time))
         }
         StepKind::Wait(duration) => format!("wait {duration:?}"),
+        StepKind::Counters { of } => format!("counters of {of}"),
         StepKind::Ports { of, first, last } => format!("ports of {of}: {first}-{last}"),
         StepKind::Relay(rule) => {
             let (verb, how) = match &rule.action {

@@ -2,7 +2,7 @@
 
 use tcpconform_model::{Call, EmissionKind, Errno, Event, Flags, ShutdownHow, Span, State, Timeout, Timer, rules};
 
-use super::{MS, arriving, ends, in_a_minute, moves, owe, synchronized, wait_two_msl};
+use super::{MS, arriving, ends, in_a_minute, moves, owe, synchronized, unseen, wait_two_msl};
 use crate::fault::{Bend, Fault};
 
 pub(super) static FAULTS: &[Fault] = &[
@@ -53,7 +53,7 @@ pub(super) static FAULTS: &[Fault] = &[
         case: "close/passive",
         bend: Bend::Takes(|t, event| {
             if t.state == State::Established && arriving(event).is_some_and(|s| s.has(Flags::FIN)) {
-                *event = Event::DamagedSegmentArrives;
+                *event = unseen();
             }
         }),
     },
@@ -152,7 +152,7 @@ pub(super) static FAULTS: &[Fault] = &[
         case: "simultaneous/crossed-fins",
         bend: Bend::Takes(|t, event| {
             if t.state == State::Closing && arriving(event).is_some_and(|s| s.is_empty()) {
-                *event = Event::DamagedSegmentArrives;
+                *event = unseen();
             }
         }),
     },
@@ -175,7 +175,7 @@ pub(super) static FAULTS: &[Fault] = &[
         bend: Bend::Takes(|t, event| {
             let all = t.snd_nxt;
             if t.state == State::FinWait1 && arriving(event).is_some_and(|s| s.is_empty() && s.ack == all) {
-                *event = Event::DamagedSegmentArrives;
+                *event = unseen();
             }
         }),
     },
@@ -197,7 +197,7 @@ pub(super) static FAULTS: &[Fault] = &[
         case: "close/passive",
         bend: Bend::Takes(|t, event| {
             if t.state == State::LastAck && arriving(event).is_some_and(|s| s.flags == Flags::ACK) {
-                *event = Event::DamagedSegmentArrives;
+                *event = unseen();
             }
         }),
     },

@@ -2,7 +2,7 @@
 
 use tcpconform_model::{Errno, Event, Flags, HOP_LIMIT_DEFAULT, Segment, Timestamps, rules};
 
-use super::{arriving, ends, synchronized, tcp_at};
+use super::{arriving, ends, synchronized, tcp_at, unseen};
 use crate::fault::{Bend, Fault};
 
 pub(super) static FAULTS: &[Fault] = &[
@@ -119,7 +119,7 @@ pub(super) static FAULTS: &[Fault] = &[
                 s.has(Flags::RST) && s.options.timestamps.is_some_and(|ts| (recent.wrapping_sub(ts.val) as i32) > 0)
             };
             if synchronized(t.state) && arriving(event).is_some_and(|s| old(s)) {
-                *event = Event::DamagedSegmentArrives;
+                *event = unseen();
             }
         }),
     },
@@ -162,7 +162,7 @@ pub(super) static FAULTS: &[Fault] = &[
         case: "icmp/syn-sent",
         bend: Bend::Takes(|_, event| {
             if matches!(event, Event::IcmpArrives(_)) {
-                *event = Event::DamagedSegmentArrives;
+                *event = Event::DamagedIcmpArrives;
             }
         }),
     },

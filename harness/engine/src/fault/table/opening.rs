@@ -1,8 +1,8 @@
 //! Faults in opening a connection: RFC 9293 sections 3.5, 3.10.7.1 to 3.10.7.3.
 
-use tcpconform_model::{Errno, Event, Flags, State, rules};
+use tcpconform_model::{Errno, Flags, State, rules};
 
-use super::{arriving, error_for, opens_passively};
+use super::{arriving, error_for, opens_passively, unseen};
 use crate::fault::{Bend, Fault};
 
 pub(super) static FAULTS: &[Fault] = &[
@@ -120,7 +120,7 @@ pub(super) static FAULTS: &[Fault] = &[
         case: "open/syn-sent-rst",
         bend: Bend::Takes(|t, event| {
             if t.state == State::SynSent && arriving(event).is_some_and(|s| s.has(Flags::RST)) {
-                *event = Event::DamagedSegmentArrives;
+                *event = unseen();
             }
         }),
     },

@@ -2,7 +2,7 @@
 
 use tcpconform_model::{AckBy, Call, EmissionKind, Event, Flags, SocketOption, Timeout, rules};
 
-use super::{arriving, in_a_minute, owe, synchronized};
+use super::{arriving, in_a_minute, owe, synchronized, unseen};
 use crate::fault::{Bend, Fault};
 
 pub(super) static FAULTS: &[Fault] = &[
@@ -44,7 +44,7 @@ pub(super) static FAULTS: &[Fault] = &[
         case: "rst/established",
         bend: Bend::Takes(|t, event| {
             if synchronized(t.state) && arriving(event).is_some_and(|s| s.has(Flags::RST)) {
-                *event = Event::DamagedSegmentArrives;
+                *event = unseen();
             }
         }),
     },

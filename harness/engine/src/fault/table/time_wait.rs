@@ -2,7 +2,7 @@
 
 use tcpconform_model::{AckBy, Another, AnotherCall, EmissionKind, Event, Flags, State, TimeWaitReuse, rules};
 
-use super::{MS, arriving, in_time_wait, owe};
+use super::{MS, arriving, in_time_wait, owe, unseen};
 use crate::fault::{Bend, Fault};
 
 pub(super) static FAULTS: &[Fault] = &[
@@ -88,7 +88,7 @@ pub(super) static FAULTS: &[Fault] = &[
         case: "loss/slow-path",
         bend: Bend::Takes(|t, event| {
             if t.state == State::TimeWait && arriving(event).is_some_and(|s| s.has(Flags::RST)) {
-                *event = Event::DamagedSegmentArrives;
+                *event = unseen();
             }
         }),
     },
