@@ -78,6 +78,13 @@ pub enum Shown {
         /// The last.
         last: u16,
     },
+    /// A host told what it had counted.
+    Counters {
+        /// The host's end of the first connection.
+        on: Endpoint,
+        /// As in `ActiveOpens 1, OutSegs 3`.
+        text: String,
+    },
     /// The tester could not do its part.
     Trouble(String),
     /// The observation ends.
@@ -161,7 +168,8 @@ impl Exchange {
             What::Transition(transition) if is_contradicted(transition.on, transition.to, later) => None,
             What::Transition(transition) => self.state(transition.on, transition.to),
             What::Ports(ports) => Some(Shown::Ports { on: ports.on, first: ports.first, last: ports.last }),
-            What::Counters(_) | What::Waited(_) => None,
+            What::Counters(seen) => Some(Shown::Counters { on: seen.on, text: seen.to_string() }),
+            What::Waited(_) => None,
             What::Trouble(trouble) => Some(Shown::Trouble(trouble.text.clone())),
             What::End {} => Some(Shown::End),
         }

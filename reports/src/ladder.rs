@@ -115,6 +115,7 @@ impl Ladder<'_> {
             Shown::Ports { on, first, last } => {
                 self.side(mark, *on, &format!("ports {first} to {last} for connect()"));
             }
+            Shown::Counters { on, text } => self.side(mark, *on, &format!("counted {text}")),
             Shown::Trouble(text) => self.line(mark, &format!("! {text}")),
             Shown::End => self.line(mark, "the observation ends"),
         }

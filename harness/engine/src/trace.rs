@@ -437,6 +437,15 @@ pub struct CountersSeen {
     pub values: BTreeMap<String, i64>,
 }
 
+/// As in `ActiveOpens 1, OutSegs 3`.
+impl fmt::Display for CountersSeen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told: Vec<String> = self.values.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        f.write_str(if told.is_empty() { "nothing" } else { "" })?;
+        f.write_str(&told.join(", "))
+    }
+}
+
 /// The ephemeral port range of a host (`ip_local_port_range`): from now on `connect` finds a port in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ports {

@@ -218,6 +218,7 @@ fn drawn(marks: &[Mark]) -> Vec<Drawn> {
             Shown::Ports { on, first, last } => {
                 Kind::Call { on, text: format!("ports {first} to {last} for connect()"), until: micros(mark.at) }
             }
+            Shown::Counters { on, text } => Kind::Call { on, text: format!("counted {text}"), until: micros(mark.at) },
             Shown::Trouble(text) => Kind::Trouble(text),
             Shown::End => Kind::End {},
         };

@@ -76,8 +76,7 @@ fn line(trace: &Trace, endpoint: &EndpointIdentity, record: &Record, view: &mut 
             Some((format!("  {}", sample.state), "state".to_string()))
         }
         What::Counters(seen) if seen.on.host == endpoint.name.host => {
-            let told = seen.values.iter().map(|(name, value)| format!("{name} {value}"));
-            Some((format!("  {}", told.collect::<Vec<_>>().join(", ")), "counters".to_string()))
+            Some((format!("  {seen}"), "counters".to_string()))
         }
         What::Relay(act) if act.from == endpoint.name => Some((format!("  {:?}", act.act), "middle".to_string())),
         What::Segment(_)
