@@ -7,7 +7,7 @@ use std::io;
 
 use serde::Serialize;
 use tcpconform_engine::claims::{ClaimState, ClaimVerdict};
-use tcpconform_engine::judgement::{Judgement, Outcome};
+use tcpconform_engine::judgement::{Basis, Judgement, Outcome};
 
 use crate::palette::Palette;
 use crate::printable::printable;
@@ -66,7 +66,7 @@ fn one(report: &Report, palette: &Palette, out: &mut dyn io::Write) -> io::Resul
         }
         let state = state(claim.verdict, palette);
         writeln!(out, "  {}  {state}  {}", printable(&claim.id), printable(&claim.says))?;
-        for text in claim.condition.iter().chain(&claim.reason) {
+        for text in claim.condition.iter().chain(&claim.reason).chain(&claim.caveat) {
             writeln!(out, "{indent}{}", printable(text))?;
         }
         for (holds, word) in [(true, "holds"), (false, "not")] {
@@ -124,15 +124,15 @@ fn several(reports: &[Report], palette: &Palette, out: &mut dyn io::Write) -> io
         };
         let cells: String = of.iter().zip(&widths).map(cell).collect();
         writeln!(out, "  {}  {cells}{}", printable(&claim.id), printable(&claim.says))?;
-        let mut conditions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut texts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (claim, title) in of.iter().zip(&titles) {
-            if let Some(condition) = claim.and_then(|claim| claim.condition.as_deref()) {
-                conditions.entry(condition).or_default().push(title);
+            for text in claim.iter().flat_map(|claim| claim.condition.iter().chain(&claim.caveat)) {
+                texts.entry(text).or_default().push(title);
             }
         }
-        for (condition, titles) in &conditions {
+        for (text, titles) in &texts {
             let whose = if titles.len() == reports.len() { String::new() } else { format!("{}: ", titles.join(", ")) };
-            writeln!(out, "{indent}{whose}{}", printable(condition))?;
+            writeln!(out, "{indent}{whose}{}", printable(text))?;
         }
     }
     Ok(())
@@ -184,6 +184,8 @@ pub fn json(reports: &[Report], out: &mut dyn io::Write) -> io::Result<()> {
         record: Option<usize>,
         at_seconds: Option<f64>,
         text: &'r str,
+        #[serde(skip_serializing_if = "Basis::is_observed")]
+        basis: Basis,
     }
 
     let runs: Vec<Run<'_>> = reports
@@ -204,6 +206,7 @@ pub fn json(reports: &[Report], out: &mut dyn io::Write) -> io::Result<()> {
                             record: outcome.record,
                             at_seconds: outcome.at_seconds,
                             text: &outcome.text,
+                            basis: outcome.basis,
                         })
                         .collect(),
                 })
@@ -214,7 +217,7 @@ pub fn json(reports: &[Report], out: &mut dyn io::Write) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// As in `12 confirmed, 1 refuted`: what there is none of is left out.
+/// As in `12 confirmed, 1 refuted`, and how many of them have plays that are undecided: what there is none of is left out.
 fn counts(claims: &[ClaimVerdict], palette: &Palette) -> String {
     let count = |state: ClaimState| claims.iter().filter(|claim| claim.verdict == state).count();
     let texts: Vec<String> = ClaimState::ALL
@@ -225,7 +228,11 @@ fn counts(claims: &[ClaimVerdict], palette: &Palette) -> String {
             format!("{style}{} {state}{style:#}", count(state))
         })
         .collect();
-    if texts.is_empty() { "no claim".to_owned() } else { texts.join(", ") }
+    let counted = if texts.is_empty() { "no claim".to_owned() } else { texts.join(", ") };
+    match claims.iter().filter(|claim| claim.caveat.is_some()).count() {
+        0 => counted,
+        some => format!("{counted}; {some} with undecided plays"),
+    }
 }
 
 /// The verdict in its colour, as wide as the longest.

@@ -1,7 +1,7 @@
 //! The reports of runs made up by hand.
 
 use tcpconform_engine::judge::judge;
-use tcpconform_engine::judgement::{Judgement, Verdict};
+use tcpconform_engine::judgement::{Basis, Judgement, Outcome, Verdict};
 use tcpconform_engine::load;
 use tcpconform_engine::play::Progress;
 use tcpconform_engine::run::{Finished, RunEvent, Tally};
@@ -95,6 +95,51 @@ fn claims_for_programs() {
     let mut text = Vec::new();
     claims::json(&[report()], &mut text).unwrap();
     insta::assert_snapshot!(String::from_utf8(text).unwrap());
+}
+
+/// The run, made without the tracepoint: a play of T03 cannot tell, and one of T23 neither.
+pub(crate) fn unprivileged() -> Report {
+    let mut report = report();
+    for case in &mut report.cases {
+        let untold = |claim: &str| Outcome {
+            claim: claim.into(),
+            given: None,
+            holds: None,
+            record: None,
+            at_seconds: None,
+            text: "FIN-WAIT-1 of a was not seen, and nothing told of every change of its state".into(),
+            basis: Basis::Untold,
+        };
+        match case.id.as_str() {
+            "time-wait/length" => case.predictions.extend(["T03", "T23"].map(untold)),
+            "close/normal" => case.predictions[0].basis = Basis::Inferred,
+            _ => {}
+        }
+    }
+    Report::new(report.target, report.started, 1.0, report.cases, 0, &ledger())
+}
+
+#[test]
+fn plays_that_cannot_tell_are_told_with_the_claim() {
+    let hint = "1 play undecided: the tracepoint of state changes was not readable; run as root";
+    let alone = claims_table(&[unprivileged()], Palette::plain());
+    let counts = "linux 6.12.117+deb12-cloud-amd64: 1 refuted, 1 conditional, 3 untested; 2 with undecided plays\n";
+    assert!(alone.starts_with(counts), "{alone}");
+    let of_t03 = format!("holds in the 2 plays that could tell\n{:20}{hint}\n", "");
+    assert!(alone.contains(&of_t03), "{alone}");
+    let mut other = report();
+    other.target.release = "7.2".into();
+    let both = claims_table(&[unprivileged(), other], Palette::plain());
+    assert!(both.contains(&format!("6.12.117+deb12-cloud-amd64: {hint}\n")), "{both}");
+    let section = text(&Terminal { palette: Palette::plain(), ..Terminal::default() }, &unprivileged());
+    assert!(section.contains("3 untested; 2 with undecided plays\n"), "{section}");
+    let mut programs = Vec::new();
+    claims::json(&[unprivileged()], &mut programs).unwrap();
+    let programs: serde_json::Value = serde_json::from_slice(&programs).unwrap();
+    let t03 = &programs[0]["claims"].as_array().unwrap().iter().find(|claim| claim["id"] == "T03").unwrap();
+    assert_eq!((&t03["verdict"], &t03["caveat"]), (&"untested".into(), &hint.into()));
+    let bases: Vec<&serde_json::Value> = t03["evidence"].as_array().unwrap().iter().map(|one| &one["basis"]).collect();
+    assert_eq!(bases, ["inferred", "inferred", "untold"]);
 }
 
 #[test]

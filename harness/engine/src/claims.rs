@@ -1,7 +1,7 @@
 //! The verdict on each claim of the ledger, from the judgements of one run.
 //!
-//! Owns how the outcomes of all cases that bear on a claim become one verdict, and its condition in words. A pure function of
-//! ledger and judgements. Refuses to know traces and how a verdict is shown.
+//! Owns how the outcomes of all cases that bear on a claim become one verdict, its condition in words, and what is to be known of
+//! the plays that decided nothing. A pure function of ledger and judgements. Refuses to know traces and how a verdict is shown.
 
 mod condition;
 
@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::judgement::{Judgement, Outcome};
+use crate::judgement::{Basis, Judgement, Outcome};
 use crate::ledger::{Claim, Ledger};
 use condition::{Decided, condition};
 
@@ -35,6 +35,9 @@ pub struct ClaimVerdict {
     /// Why it is untested.
     #[serde(default)]
     pub reason: Option<String>,
+    /// How many plays of it are undecided, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caveat: Option<String>,
     /// The names of the cases that decide it.
     pub cases: Vec<String>,
 }
@@ -92,12 +95,24 @@ pub fn verdicts(ledger: &Ledger, judgements: &[Judgement]) -> Vec<ClaimVerdict> 
 
 fn verdict(group: &str, claim: &Claim, outcomes: &[(&Judgement, &Outcome)]) -> ClaimVerdict {
     let decided: Vec<Decided<'_>> = outcomes.iter().filter_map(|(judgement, o)| Decided::of(judgement, o)).collect();
+    let undecided: Vec<(&Judgement, &Outcome)> = outcomes.iter().filter(|(_, o)| o.holds.is_none()).copied().collect();
+    // What such a play would show was there, and was not seen: it may be what the others do not show.
+    let may_turn = undecided.iter().any(|(_, outcome)| outcome.basis == Basis::Untold);
     let holding = decided.iter().filter(|decided| decided.holds).count();
     let state = match (decided.len(), holding) {
         (0, _) => ClaimState::Untested,
+        (all, holding) if holding > 0 && holding < all => ClaimState::Conditional,
+        (_, _) if may_turn => ClaimState::Untested,
         (_, 0) => ClaimState::Refuted,
-        (all, holding) if all == holding => ClaimState::Confirmed,
-        (_, _) => ClaimState::Conditional,
+        (_, _) => ClaimState::Confirmed,
+    };
+    let caveat = caveat(&undecided);
+    let reason = match (decided.len(), holding) {
+        (0, _) => {
+            claim.untested.clone().or(caveat.clone()).unwrap_or("no case of it was played in this run".to_string())
+        }
+        (all, 0) => format!("does not hold in the {} that could tell", plays(all)),
+        (all, _) => format!("holds in the {} that could tell", plays(all)),
     };
     ClaimVerdict {
         id: claim.id.clone(),
@@ -105,26 +120,35 @@ fn verdict(group: &str, claim: &Claim, outcomes: &[(&Judgement, &Outcome)]) -> C
         says: claim.says.clone(),
         verdict: state,
         condition: (state == ClaimState::Conditional).then(|| condition(&decided)),
-        reason: (state == ClaimState::Untested).then(|| reason(claim, outcomes)),
+        reason: (state == ClaimState::Untested).then_some(reason),
+        caveat: caveat.filter(|_| !decided.is_empty()),
         cases: decided.iter().map(|decided| decided.judgement.name()).collect(),
     }
 }
 
-/// Why nothing decided the claim.
-fn reason(claim: &Claim, outcomes: &[(&Judgement, &Outcome)]) -> String {
-    if let Some(reason) = &claim.untested {
-        return reason.clone();
+/// How many plays are undecided, and why; `None` when there are none.
+fn caveat(undecided: &[(&Judgement, &Outcome)]) -> Option<String> {
+    let (untold, other): (Vec<_>, Vec<_>) = undecided.iter().partition(|(_, outcome)| outcome.basis == Basis::Untold);
+    let mut texts = Vec::new();
+    if !untold.is_empty() {
+        let hint = "the tracepoint of state changes was not readable; run as root";
+        texts.push(format!("{} undecided: {hint}", plays(untold.len())));
     }
-    let named: Vec<String> = outcomes
-        .iter()
-        .take(NAMED_MAX)
-        .map(|(judgement, outcome)| format!("{} ({})", judgement.name(), outcome.text))
-        .collect();
-    match outcomes.len() {
-        0 => "no case of it was played in this run".to_string(),
-        1..=NAMED_MAX => format!("undecided: {}", named.join("; ")),
-        more => format!("undecided: {}; and {} more", named.join("; "), more - NAMED_MAX),
+    if !other.is_empty() {
+        let named =
+            |(judgement, outcome): &&&(&Judgement, &Outcome)| format!("{} ({})", judgement.name(), outcome.text);
+        let mut named: Vec<String> = other.iter().take(NAMED_MAX).map(|one| named(&one)).collect();
+        if other.len() > NAMED_MAX {
+            named.push(format!("and {} more", other.len() - NAMED_MAX));
+        }
+        texts.push(format!("{} undecided: {}", plays(other.len()), named.join("; ")));
     }
+    (!texts.is_empty()).then(|| texts.join("; "))
+}
+
+/// As in `1 play`.
+fn plays(count: usize) -> String {
+    if count == 1 { "1 play".to_string() } else { format!("{count} plays") }
 }
 
 #[cfg(test)]

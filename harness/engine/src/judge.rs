@@ -21,6 +21,7 @@ mod predictions;
 mod sampled;
 mod sights;
 mod trail;
+mod untold;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,7 +40,7 @@ pub(crate) use items::{icmp_event, segment_event};
 use lateness::lateness;
 use link::link;
 pub use predictions::Shown;
-use predictions::predictions;
+use predictions::{Inferred, predictions};
 use trail::Trails;
 
 /// Judges a trace against the `linux` profile of each endpoint's namespace.
@@ -62,8 +63,9 @@ pub fn judge(trace: &Trace) -> Judgement {
         findings.extend(endpoint.map(|endpoint| finding::finding(trace, endpoint, &deviation)));
     }
     findings.sort_by(|a, b| a.at_seconds.total_cmp(&b.at_seconds));
-    let Course { fired, alternatives, timed, shares: _, explains: _, explained: _ } = course;
+    let Course { fired, alternatives, timed, shares: _, inferred, explains: _, explained: _ } = course;
     let (verdict, reason) = verdict(trace, &findings, &gaps, &timed);
+    let inferred = if verdict == Verdict::Pass { inferred } else { Inferred::new() };
     let departures = RULES.iter().filter(|rule| rule.departs.is_some() && fired.contains(rule.id));
     Judgement {
         id: trace.header.case.clone(),
@@ -72,7 +74,7 @@ pub fn judge(trace: &Trace) -> Judgement {
         reason,
         axes: trace.header.axes.clone(),
         claims: trace.header.claims.iter().map(|prediction| prediction.claim.clone()).collect(),
-        predictions: predictions(trace),
+        predictions: predictions(trace, &inferred),
         requirements: trace.header.requirements.clone(),
         departures: departures.map(|rule| rule.id.to_string()).collect(),
         alternatives,
@@ -131,6 +133,8 @@ struct Course {
     alternatives: BTreeMap<String, String>,
     timed: Vec<TimedAnswer>,
     shares: Shares,
+    /// State changes that the kernel did not report.
+    inferred: Inferred,
     /// Whether what follows is wanted.
     explains: bool,
     explained: Explanations,
@@ -167,6 +171,7 @@ fn follow(trace: &Trace, endpoint: &EndpointIdentity, course: &mut Course) -> Re
     for (record, share) in frontier.shares() {
         course.shares.entry(record).or_default().push(share);
     }
+    course.inferred.extend(frontier.untold().map(|changes| (endpoint.name, changes)));
     let timed = frontier.timed();
     course.timed.extend(timed.map(|(Expiry { rule, due }, record)| TimedAnswer {
         on: endpoint.name,

@@ -125,13 +125,44 @@ pub struct Outcome {
     pub at_seconds: Option<f64>,
     /// What was seen, or what was predicted and what came; or why it is not decided.
     pub text: String,
+    /// What it rests on.
+    #[serde(default, skip_serializing_if = "Basis::is_observed")]
+    pub basis: Basis,
+}
+
+/// What an outcome rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Basis {
+    /// What was observed.
+    #[default]
+    Observed,
+    /// State changes that the kernel did not report, and that every connection which explains the trace has made.
+    Inferred,
+    /// It is undecided because the kernel did not report state changes.
+    Untold,
+}
+
+impl Basis {
+    /// Whether nothing needs to be said of it.
+    pub fn is_observed(&self) -> bool {
+        *self == Basis::Observed
+    }
 }
 
 impl Outcome {
     /// That of a play that cannot tell.
     pub fn undecided(prediction: &Prediction, reason: &str) -> Outcome {
         let (claim, given) = (prediction.claim.clone(), prediction.given.clone());
-        Outcome { claim, given, holds: None, record: None, at_seconds: None, text: reason.to_string() }
+        Outcome {
+            claim,
+            given,
+            holds: None,
+            record: None,
+            at_seconds: None,
+            text: reason.to_string(),
+            basis: Basis::Observed,
+        }
     }
 }
 

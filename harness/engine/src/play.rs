@@ -131,6 +131,11 @@ const OPENING: Nanos = 5_000_000_000;
 const SAMPLE_EVERY_MAX: Nanos = 250_000_000;
 /// The shortest.
 const SAMPLE_EVERY_MIN: Nanos = 2_000_000;
+/// A timer that the kernel has told of is looked at this long before it expires: it fires up to a tick before the time told, and a
+/// machine may be late with one look.
+const BEFORE_EXPIRY: [Nanos; 2] = [62_000_000, 6_000_000];
+/// And next this much later, when it has fired unless its wheel keeps it.
+const ACROSS_EXPIRY: Nanos = 8_000_000;
 /// How long an accept is tried again while the kernel still works on the handshake.
 const RETRY_EVERY: Nanos = 1_000_000;
 /// How long a call in the background may go on after the last step: what a call did is judged only once it has returned.
@@ -170,6 +175,8 @@ struct End {
     /// The latest sample that says the same as the one recorded before it.
     repeated: Option<(u64, Record)>,
     last_sample: Option<Sample>,
+    /// When the timer expires that the latest sample told of.
+    expiry: Option<Nanos>,
 }
 
 /// A segment that an endpoint has emitted.
@@ -190,6 +197,7 @@ impl End {
             latest: None,
             repeated: None,
             last_sample: None,
+            expiry: None,
         }
     }
 }
@@ -445,7 +453,8 @@ impl<T: Target> Playing<'_, T> {
         })
     }
 
-    /// Observes until `done` says so or `until` has come; looks at the states as often as things happen, and now and then in between.
+    /// Observes until `done` says so or `until` has come; looks at the states as often as things happen, now and then in between, and
+    /// around the expiry of timers.
     fn wait(
         &mut self,
         until: Nanos,
@@ -466,11 +475,15 @@ impl<T: Target> Playing<'_, T> {
                 told = true;
                 (self.progress)(Progress::Waiting { seconds_left: (until - now) as f64 / 1e9 });
             }
-            match self.target.observe(until.min(now + every))? {
+            let expiries = self.ends.iter().filter_map(|end| end.expiry);
+            let looks = expiries.flat_map(|expiry| BEFORE_EXPIRY.map(|before| expiry.saturating_sub(before)));
+            let expiry = looks.filter(|look| now < *look && *look <= now + every).min();
+            match self.target.observe(until.min(expiry.unwrap_or(now + every)))? {
                 Some(seen) => {
                     self.push(seen);
                     every = SAMPLE_EVERY_MIN;
                 }
+                None if expiry.is_some() => every = ACROSS_EXPIRY,
                 None => every = (every * 3 / 2).min(SAMPLE_EVERY_MAX),
             }
             self.drain()?;
@@ -510,6 +523,7 @@ impl<T: Target> Playing<'_, T> {
         let state = sample.state;
         let order = self.next_order();
         let end = self.end(of);
+        end.expiry = sample.timer.map(|timer| seen.at + Nanos::from(timer.expires_ms) * 1_000_000);
         if end.last_sample.as_ref().is_some_and(|last| says_the_same(last, &sample)) {
             end.repeated = Some((order, Record { at: seen.at, step, what: seen.what }));
         } else {

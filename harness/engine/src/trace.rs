@@ -214,6 +214,23 @@ pub enum What {
 }
 
 impl What {
+    /// The answer, if the state was asked for.
+    pub fn sample(&self) -> Option<&Sample> {
+        match self {
+            What::Sample(sample) => Some(sample),
+            What::Segment(_)
+            | What::Icmp(_)
+            | What::Relay(_)
+            | What::Call(_)
+            | What::Transition(_)
+            | What::Counters(_)
+            | What::Ports(_)
+            | What::Waited(_)
+            | What::Trouble(_)
+            | What::End {} => None,
+        }
+    }
+
     /// The packet that it is about, if any: on whose link it was seen, in which direction, and its bytes.
     pub fn packet(&self) -> Option<(Endpoint, Way, &[u8])> {
         match self {

@@ -108,6 +108,8 @@ struct ClaimRun<'r> {
     verdict: ClaimState,
     condition: Option<&'r str>,
     reason: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caveat: Option<&'r str>,
     holds: Option<Evidence<'r>>,
     fails: Option<Evidence<'r>>,
 }
@@ -261,8 +263,14 @@ fn claims<'r>(runs: &[Run<'r>]) -> Vec<ClaimData<'r>> {
             let (case, text) = plays.peek().map(|(case, outcome)| (case.name(), outcome.text.as_str()))?;
             Some(Evidence { case, text, plays: plays.count() })
         };
-        let (condition, reason) = (claim.condition.as_deref(), claim.reason.as_deref());
-        Some(ClaimRun { verdict: claim.verdict, condition, reason, holds: shows(true), fails: shows(false) })
+        Some(ClaimRun {
+            verdict: claim.verdict,
+            condition: claim.condition.as_deref(),
+            reason: claim.reason.as_deref(),
+            caveat: claim.caveat.as_deref(),
+            holds: shows(true),
+            fails: shows(false),
+        })
     };
     let data = |claim: &'r ClaimVerdict| ClaimData {
         id: &claim.id,

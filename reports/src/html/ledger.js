@@ -23,8 +23,9 @@ function claimRow(claim) {
   const told = new Map();
   for (const run of runsOf()) {
     const of = claim.runs[run];
-    const text = of && (of.condition ?? of.reason);
-    if (text) told.set(text, [...told.get(text) ?? [], run]);
+    for (const text of of ? [of.condition, of.reason, of.caveat] : []) {
+      if (text) told.set(text, [...told.get(text) ?? [], run]);
+    }
   }
   const everywhere = runs => runs.length === claim.runs.filter(of => of).length;
   return el('tr', {id: `claim-${claim.id}`},

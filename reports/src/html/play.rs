@@ -147,7 +147,8 @@ impl<'r> Play<'r> {
 
 impl Predicted<'_> {
     fn of(outcome: &Outcome) -> Predicted<'_> {
-        let Outcome { claim, given, holds, record, at_seconds, text } = outcome;
+        // What it rests on is in the text.
+        let Outcome { claim, given, holds, record, at_seconds, text, basis: _ } = outcome;
         let at = at_seconds.map(|seconds| (seconds * 1e6) as u64);
         Predicted { claim, given: given.as_deref(), holds: *holds, record: *record, at, text }
     }

@@ -9,6 +9,7 @@ use tcpconform_engine::judge::judge;
 
 use super::*;
 use crate::tests::made_up::{HOSTILE, broken, hostile, report, run, traces};
+use crate::tests::unprivileged;
 
 fn page(runs: &[Run<'_>]) -> String {
     let mut out = Vec::new();
@@ -45,6 +46,17 @@ fn outline(value: &Value, levels: usize) -> String {
         inner @ (Value::Array(_) | Value::Object(_)) => inner.to_string(),
         inner @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => inner.to_string(),
     }
+}
+
+#[test]
+fn a_claim_with_undecided_plays_says_so() {
+    let page = page(&[Run { report: &unprivileged(), traces: &none }]);
+    let claims = unpacked(&page, "index")["claims"].take();
+    let caveats = |id: &str| {
+        claims.as_array().unwrap().iter().find(|claim| claim["id"] == id).unwrap()["runs"][0]["caveat"].clone()
+    };
+    assert!(caveats("T03").as_str().unwrap().starts_with("1 play undecided: the tracepoint"), "{claims}");
+    assert_eq!(caveats("P02"), Value::Null);
 }
 
 #[test]

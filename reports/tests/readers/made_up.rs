@@ -1,7 +1,7 @@
 //! Runs made up by hand: every verdict, alike failures, hostile text; and plays of small cases on the model.
 
 use tcpconform_engine::judge::judge;
-use tcpconform_engine::judgement::{ContextLine, Finding, Judgement, Outcome, Verdict};
+use tcpconform_engine::judgement::{Basis, ContextLine, Finding, Judgement, Outcome, Verdict};
 use tcpconform_engine::ledger::Ledger;
 use tcpconform_engine::load;
 use tcpconform_engine::model_target::play_on_model;
@@ -57,6 +57,7 @@ fn outcomes(id: &str, variant: &str) -> Vec<Outcome> {
         record: holds.map(|_| 28),
         at_seconds: holds.map(|_| 62.179),
         text: text.into(),
+        basis: Basis::Observed,
     };
     match id {
         "time-wait/rst" if variant.ends_with("ipv4") => vec![outcome("T23", Some(true), "CLOSED of a")],

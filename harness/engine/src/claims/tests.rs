@@ -1,7 +1,7 @@
 //! Verdicts over outcomes made by hand.
 
 use super::*;
-use crate::judgement::Verdict;
+use crate::judgement::{Basis, Verdict};
 use crate::ledger::Group;
 
 fn ledger() -> Ledger {
@@ -32,6 +32,7 @@ fn case(id: &str, axes: &str, variant: &str, given: Option<&str>, holds: Option<
         record: holds.map(|_| 3),
         at_seconds: holds.map(|_| 0.5),
         text: text.into(),
+        basis: Basis::Observed,
     };
     Judgement {
         id: id.into(),
@@ -80,9 +81,35 @@ fn all_none_or_some() {
     assert_eq!(conditional.condition.as_deref(), Some("holds in close/1; not in close/0"));
     assert_eq!(conditional.cases, ["close/0@ipv4", "close/1@ipv4"]);
     assert_eq!((conditional.group.as_str(), conditional.says.as_str()), ("waves", "W01 says so."));
-    // What is undecided does not count.
+    // What did not come up does not count.
     let confirmed = said(&[Some(true), None]);
     assert_eq!((confirmed.verdict, confirmed.condition, confirmed.reason), (ClaimState::Confirmed, None, None));
+    assert_eq!(confirmed.caveat.as_deref(), Some("1 play undecided: close/1@ipv4 (our injection was late)"));
+    assert_eq!(said(&[Some(true)]).caveat, None);
+}
+
+#[test]
+fn what_was_there_and_not_seen_may_turn_a_claim() {
+    let said = |decided: &[bool]| {
+        let case = |i: usize, holds| case(&format!("close/{i}"), "ip", "ipv4", None, holds);
+        let mut judgements: Vec<Judgement> =
+            decided.iter().enumerate().map(|(i, holds)| case(i, Some(*holds))).collect();
+        for i in 7..9 {
+            let mut untold = case(i, None);
+            untold.predictions[0].basis = Basis::Untold;
+            judgements.push(untold);
+        }
+        let ClaimVerdict { verdict, condition, reason, caveat, .. } = w01(&judgements);
+        (verdict, condition.or(reason).unwrap_or_default(), caveat)
+    };
+    let hint = "2 plays undecided: the tracepoint of state changes was not readable; run as root";
+    let caveat = || Some(hint.to_string());
+    assert_eq!(said(&[]), (ClaimState::Untested, hint.to_string(), None));
+    assert_eq!(said(&[true]), (ClaimState::Untested, "holds in the 1 play that could tell".to_string(), caveat()));
+    let does_not = "does not hold in the 2 plays that could tell".to_string();
+    assert_eq!(said(&[false, false]), (ClaimState::Untested, does_not, caveat()));
+    let condition = "holds in close/0; not in close/1".to_string();
+    assert_eq!(said(&[true, false]), (ClaimState::Conditional, condition, caveat()));
 }
 
 #[test]
@@ -98,8 +125,10 @@ fn what_is_untested_says_why() {
     let undecided = |count: usize| -> Vec<Judgement> {
         (0..count).map(|i| case(&format!("close/{i}"), "ip", "ipv4", None, None)).collect()
     };
-    assert_eq!(reason(&undecided(1), 0), "undecided: close/0@ipv4 (our injection was late)");
-    assert!(reason(&undecided(5), 0).ends_with("close/2@ipv4 (our injection was late); and 2 more"));
+    assert_eq!(reason(&undecided(1), 0), "1 play undecided: close/0@ipv4 (our injection was late)");
+    let many = reason(&undecided(5), 0);
+    assert!(many.starts_with("5 plays undecided: close/0@ipv4"), "{many}");
+    assert!(many.ends_with("close/2@ipv4 (our injection was late); and 2 more"), "{many}");
 }
 
 #[test]

@@ -66,17 +66,23 @@ pub(super) fn blame(decided: Option<Decided>, deviation: Deviation) -> Deviation
     }
 }
 
-/// The rule that a wrong state is about: that of the latest event if this may be its doing, or if it seems to have been passed over;
-/// that of a timer if it seems to have fired.
+/// The rule that a wrong state is about: that of the latest event if this may be its doing; that of a timer that is just due; that of the
+/// latest event if it seems to have been passed over; that of a timer if it seems to have fired.
 pub(super) fn rule_of_state(told: State, at: Nanos, decided: Option<Decided>, tcb: &Tcb, profile: &Profile) -> RuleRef {
-    let by_event = decided.filter(|decided| decided.from == told || at <= decided.at + DOING);
+    let by_event = |is_its: fn(&Decided, Nanos, State) -> bool| {
+        decided.filter(|decided| is_its(decided, at, told)).map(|decided| decided.rule)
+    };
     let by_timer = || {
         pending(tcb).find_map(|(timeout, due)| {
             let fired = step(tcb, &Event::Timeout(timeout), Span::at(due.hi), profile);
             fired.iter().find(|next| next.tcb.state == told)?.rules.first().copied()
         })
     };
-    by_event.map(|decided| decided.rule).or_else(by_timer).unwrap_or(&rules::STATE_REPORTED)
+    by_event(|decided, at, _| at <= decided.at + DOING)
+        .or_else(|| pending(tcb).find(|(_, due)| due.contains(at)).and_then(|due| rule_of(due, tcb, profile)))
+        .or_else(|| by_event(|decided, _, told| decided.from == told))
+        .or_else(by_timer)
+        .unwrap_or(&rules::STATE_REPORTED)
 }
 
 /// The rule of what the pending timer would do.
@@ -84,7 +90,11 @@ pub(super) fn rule_of_timer(tcb: &Tcb, profile: &Profile) -> RuleRef {
     // The order in which the kernel tells of them.
     let order = [Timeout::TimeWait, Timeout::Retransmit, Timeout::Keepalive];
     let due = |which: Timeout| pending(tcb).find(|(timeout, _)| *timeout == which);
-    let Some((timeout, due)) = order.into_iter().find_map(due) else { return &rules::TIMER_REPORTED };
+    order.into_iter().find_map(due).and_then(|due| rule_of(due, tcb, profile)).unwrap_or(&rules::TIMER_REPORTED)
+}
+
+/// The rule of what this timer would do.
+fn rule_of((timeout, due): (Timeout, Span), tcb: &Tcb, profile: &Profile) -> Option<RuleRef> {
     let fired = step(tcb, &Event::Timeout(timeout), Span::at(due.hi), profile);
-    fired.iter().find_map(|transition| transition.rules.first().copied()).unwrap_or(&rules::TIMER_REPORTED)
+    fired.iter().find_map(|transition| transition.rules.first().copied())
 }

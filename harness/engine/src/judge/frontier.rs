@@ -17,6 +17,7 @@ use super::fired::Fired;
 use super::items::{Item, Items, SeenItem, Stimulus};
 use super::sampled::{Sampled, TimerTold, checked_by};
 use super::trail::{Trail, Trails};
+use super::untold::{Change, Moment, are_alike, common};
 
 /// More possibilities than this mean that the model leaves too much open.
 const LIMIT: usize = 256;
@@ -46,6 +47,10 @@ pub(super) struct Frontier<'t> {
     /// What the connection may have counted by each answer of a host that has others too.
     shares: Vec<(usize, Counts)>,
     trails: Trails,
+    /// Whether the kernel reports state changes.
+    watched: bool,
+    /// When the observation before was made.
+    observed: Nanos,
 }
 
 /// One possible connection.
@@ -57,7 +62,7 @@ struct Possible {
     /// Up to here silent timers have been let fire in copies.
     elapsed: Nanos,
     /// State changes of the socket that the kernel has not reported yet.
-    unreported: Vec<(State, State)>,
+    unreported: Vec<Change>,
     /// The state before the last change, and until when it may still be seen.
     earlier: Option<(State, Nanos)>,
     /// The timer before the last change, likewise.
@@ -122,8 +127,9 @@ impl<'t> Frontier<'t> {
             returns: None,
             tally: Tally::new(asked.last().copied().unwrap_or(Nanos::MAX)),
         };
-        let (timed, shares) = (Vec::new(), Vec::new());
-        Frontier { profile, stimuli: &items.stimuli, alive: vec![start], timed, asked, shares, trails }
+        let watched = items.observations.iter().any(|item| matches!(item.seen, SeenItem::Changed(..)));
+        let (stimuli, alive, timed, shares) = (&items.stimuli, vec![start], Vec::new(), Vec::new());
+        Frontier { profile, stimuli, alive, timed, asked, shares, trails, watched, observed: 0 }
     }
 
     /// What timers did, each with the record that showed it first; without one where it did not come, or not in time.
@@ -154,6 +160,13 @@ impl<'t> Frontier<'t> {
         chosen.fold(first, Chosen::common)
     }
 
+    /// The state changes so far where the kernel reported none, if all survivors agree on them.
+    pub fn untold(&self) -> Option<Vec<Change>> {
+        let (first, others) = self.alive.split_first().filter(|_| !self.watched)?;
+        let all = |changes: Vec<Change>, other: &Possible| common(&changes, &other.unreported);
+        others.iter().try_fold(first.unreported.clone(), all)
+    }
+
     /// Takes one observation; an error leaves the last survivors in place.
     pub fn observe(&mut self, item: &Item<'_>) -> Result<(), Failure> {
         let mut closest = Closest { best: None };
@@ -172,7 +185,9 @@ impl<'t> Frontier<'t> {
                     for fired in step(&survivor.tcb, &Event::Timeout(timeout), at, self.profile) {
                         let counted = item.at + self.profile.processing_ns;
                         self.narrow(
-                            &survivor.follow_timer(timeout, due, fired, item.at).counted_by(counted, survivor),
+                            &survivor
+                                .follow_timer(timeout, due, fired, item.at, self.silently(item))
+                                .counted_by(counted, survivor),
                             item,
                             &mut next,
                             &mut closest,
@@ -206,6 +221,7 @@ impl<'t> Frontier<'t> {
             });
         }
         self.alive = next;
+        self.observed = item.at;
         self.note_expiry(item);
         Ok(())
     }
@@ -219,6 +235,11 @@ impl<'t> Frontier<'t> {
                 reached.iter().map(|possible| possible.tally.counts(&possible.tcb, question, item.at, self.profile));
             self.shares.extend(counts.reduce(|a, b| a.or(&b)).map(|share| (item.record, share)));
         }
+    }
+
+    /// When a timer did something that this observation shows first.
+    fn silently(&self, item: &Item<'_>) -> Moment {
+        Moment { at: Span::new(self.observed, item.at), cause: None, shown: item.record }
     }
 
     /// A timer has fired for certain once it has in every survivor: the observation shows it.
@@ -308,11 +329,14 @@ impl<'t> Frontier<'t> {
             }
             let trail = self.trails.on(possible.trail, stimulus.record, &transition.rules);
             let decided = Decided::by(&transition.rules, at.hi, possible.tcb.state).or(possible.decided);
-            let after = possible.follow(transition, at.hi).counted_by(stimulus.until, possible);
+            let moment = Moment { at, cause: Some(stimulus.record), shown: item.record };
+            let after = possible.follow(transition, at.hi, moment).counted_by(stimulus.until, possible);
             let mut next = Possible { trail, decided, ..after };
             if stimulus.event == Event::HostDies {
-                // Nobody is left to report what went before.
-                next.unreported.clear();
+                if self.watched {
+                    // Nobody is left to report what went before.
+                    next.unreported.clear();
+                }
                 (next.earlier, next.earlier_timer) = (None, None);
             }
             next.next += 1;
@@ -345,9 +369,9 @@ impl<'t> Frontier<'t> {
                     // What emits is found when the segment comes: its stamp says when the timer fired.
                     if transition.tcb.owed.len() == owed_before {
                         // What it arms may fire silently before the observation too.
+                        let fired = possible.follow_timer(timeout, due, transition, fires.hi, self.silently(item));
                         let counted = fires.hi + self.profile.processing_ns;
-                        let fired =
-                            possible.follow_timer(timeout, due, transition, fires.hi).counted_by(counted, possible);
+                        let fired = fired.counted_by(counted, possible);
                         let shows = fired.tcb.state != possible.tcb.state;
                         let expired = if shows { fired.expired } else { possible.expired };
                         open.push(Possible { elapsed: fires.lo, expired, ..fired });
@@ -376,10 +400,11 @@ impl<'t> Frontier<'t> {
         match &item.seen {
             SeenItem::Emitted(segment) => match explain(&possible.tcb, segment, item.at, self.profile) {
                 Ok(transitions) => {
+                    let moment = Moment { at: Span::at(item.at), cause: Some(item.record), shown: item.record };
                     next.extend(transitions.into_iter().map(|transition| {
                         let trail = self.trails.on(possible.trail, item.record, &transition.rules);
                         let counted = item.at + self.profile.processing_ns;
-                        let after = possible.follow(transition, item.at).counted_by(counted, possible);
+                        let after = possible.follow(transition, item.at, moment).counted_by(counted, possible);
                         Possible { trail, ..after }.held_to(checked_in(segment))
                     }));
                 }
@@ -404,7 +429,8 @@ impl<'t> Frontier<'t> {
                 Some(due) if due.contains(item.at) => {
                     let fired = step(&possible.tcb, &Event::Timeout(Timeout::Linger), Span::at(item.at), self.profile);
                     next.extend(fired.into_iter().map(|transition| {
-                        let woken = possible.follow_timer(Timeout::Linger, due, transition, item.at);
+                        let moment = self.silently(item);
+                        let woken = possible.follow_timer(Timeout::Linger, due, transition, item.at, moment);
                         let woken = woken.counted_by(item.at, possible);
                         Possible { returns: None, ..woken }
                     }));
@@ -428,13 +454,13 @@ impl<'t> Frontier<'t> {
             }
             SeenItem::Changed(from, to) => {
                 let mut after = possible.clone();
-                if after.unreported.first() == Some(&(*from, *to)) {
+                if after.unreported.first().is_some_and(|change| (change.from, change.to) == (*from, *to)) {
                     after.unreported.remove(0);
                     next.push(after.held_to(&[&rules::TRANSITION]));
                 } else {
                     let expected = possible.unreported.first().map_or_else(
                         || format!("no state change from {}", possible.tcb.socket_state()),
-                        |(from, to)| format!("{from} to {to}"),
+                        |Change { from, to, .. }| format!("{from} to {to}"),
                     );
                     closest.offer(possible, 5, deviation(&rules::TRANSITION, expected, format!("{from} to {to}")));
                 }
@@ -470,6 +496,8 @@ fn admit(possible: Possible, all: &mut Vec<Possible>) {
     match all.iter_mut().find(|other| other.equals(&possible)) {
         Some(other) => {
             other.chosen = other.chosen.common(possible.chosen);
+            other.unreported =
+                common(&other.unreported, &possible.unreported).expect("equal ones made the same changes");
             other.expired = Expiry::common(other.expired, possible.expired);
         }
         None => all.push(possible),
@@ -501,7 +529,7 @@ impl Possible {
     fn equals(&self, other: &Possible) -> bool {
         self.next == other.next
             && self.tcb == other.tcb
-            && self.unreported == other.unreported
+            && are_alike(&self.unreported, &other.unreported)
             && self.returns == other.returns
             && self.tally == other.tally
     }
@@ -513,8 +541,8 @@ impl Possible {
     }
 
     /// The possibility after a timer that nothing showed.
-    fn follow_timer(&self, timeout: Timeout, due: Span, transition: Transition, at: Nanos) -> Possible {
-        let after = self.follow(transition, at);
+    fn follow_timer(&self, timeout: Timeout, due: Span, fired: Transition, at: Nanos, moment: Moment) -> Possible {
+        let after = self.follow(fired, at, moment);
         if timeout != Timeout::Linger {
             return Possible { returns: self.returns, ..after };
         }
@@ -522,13 +550,13 @@ impl Possible {
         Possible { returns: Some(due), earlier_timer: Some((TimerTold::of(&self.tcb), at)), ..after }
     }
 
-    /// The possibility after a transition at `at`.
-    fn follow(&self, transition: Transition, at: Nanos) -> Possible {
+    /// The possibility after a transition at `at`, or, as far as can be told, at this moment.
+    fn follow(&self, transition: Transition, at: Nanos, moment: Moment) -> Possible {
         let mut tcb = transition.tcb;
         let mut unreported = self.unreported.clone();
         // A listener's events carry no peer, and a request socket has none: the tracepoint cannot tell whose they are.
-        unreported
-            .extend(tcb.transitions.drain(..).filter(|(from, to)| *from != State::Listen && *to != State::Listen));
+        let told = tcb.transitions.drain(..).filter(|(from, to)| *from != State::Listen && *to != State::Listen);
+        unreported.extend(told.map(|(from, to)| Change { from, to, moment }));
         let earlier = if tcb.state == self.tcb.state { self.earlier } else { Some((self.tcb.state, at)) };
         let timer = TimerTold::of(&self.tcb);
         let earlier_timer =

@@ -2,14 +2,16 @@
 
 use std::net::SocketAddr;
 
-use tcpconform_model::{Call, Errno, Flags, Poll, Segment, Seq, State};
+use tcpconform_model::{Call, Errno, Flags, Poll, Segment, Seq, Span, State};
 
+use super::super::untold::Moment;
 use super::*;
-use crate::case::{Endpoint, Operation, Topology};
+use crate::case::{Endpoint, Operation, OperationCall, Topology};
 use crate::notation::{Numbers, parse_operation, parse_pattern, parse_segment};
+use crate::prediction::{Predicted, SegmentEvent};
 use crate::trace::{
-    CallSeen, Header, Record, Sample, SegmentSeen, Source, TargetIdentity, TargetKind, Time, Transition, Trouble,
-    VERSION, Waited, Way,
+    CallReturn, CallSeen, Header, Nanos, Record, Sample, SegmentSeen, Source, TargetIdentity, TargetKind, Time,
+    Transition, Trouble, VERSION, Waited, Way,
 };
 use crate::wire;
 
@@ -162,7 +164,7 @@ fn times(times: u32, predicted: Predicted) -> Predicted {
 fn judged(mut trace: Trace, predicts: Vec<Predicted>) -> Outcome {
     let given = Some("x is y".into());
     trace.header.claims = vec![Prediction { claim: "W02".into(), place: String::new(), given, predicts }];
-    let outcome = predictions(&trace).remove(0);
+    let outcome = predictions(&trace, &Inferred::new()).remove(0);
     assert_eq!((outcome.claim.as_str(), outcome.given.as_deref()), ("W02", Some("x is y")));
     outcome
 }
@@ -275,6 +277,149 @@ fn a_state_that_nobody_watched_is_undecided_when_it_was_not_seen() {
     holds(&records, &[of_b(State::CloseWait)], 5);
     records.insert(5, change(25, B, State::Established, State::CloseWait));
     fails(&records, &[of_b(State::LastAck)], 8);
+}
+
+/// Of `b`, which nothing watches.
+fn b_is(state: State) -> Predicted {
+    event(Event::State { of: B, state })
+}
+
+#[track_caller]
+fn undecided(records: &[Record], predicts: &[Predicted]) -> String {
+    let outcome = judged(trace(records.to_vec()), predicts.to_vec());
+    assert_eq!((outcome.holds, outcome.record, outcome.at_seconds), (None, None, None), "{}", outcome.text);
+    outcome.text
+}
+
+/// `b` is asked at 110 ms and at 350 ms, and is gone in between.
+fn gone() -> Vec<Record> {
+    vec![out(100, "F. 1:1(0)"), sample(110, B, State::FinWait1), sample(350, B, State::Closed), end(400)]
+}
+
+#[test]
+fn a_state_that_was_asked_for_came_between_two_samples() {
+    let after_fin = |predicted| [emits("F."), predicted];
+    let text = holds(&gone(), &after_fin(within(250, b_is(State::Closed))), 2);
+    assert_eq!(text, "CLOSED of b 0.010 to 0.250 s after `F. 1:1(0) ack 0 win 502` from a");
+    let text = undecided(&gone(), &after_fin(within(249, b_is(State::Closed))));
+    assert_eq!(
+        text,
+        "CLOSED of b was to come within 0.249 s, and came 0.010 to 0.250 s after `F. 1:1(0) ack 0 win 502` from a: nothing told when"
+    );
+    undecided(&gone(), &after_fin(within(10, b_is(State::Closed))));
+    fails(&gone(), &after_fin(within(9, b_is(State::Closed))), 2);
+    holds(&gone(), &after_fin(after(10, b_is(State::Closed))), 2);
+    undecided(&gone(), &after_fin(after(11, b_is(State::Closed))));
+    undecided(&gone(), &after_fin(after(250, b_is(State::Closed))));
+    fails(&gone(), &after_fin(after(251, b_is(State::Closed))), 2);
+}
+
+#[test]
+fn the_ratio_of_a_gap_that_is_not_known() {
+    let asked = |before, then| {
+        let [first, second] = [100, 200].map(|at| out(at, "F. 1:1(0)"));
+        vec![first, second, sample(before, B, State::FinWait1), sample(then, B, State::Closed), end(900)]
+    };
+    let doubled = [emits("F."), emits("F."), ratio(2.0, b_is(State::Closed))];
+    let text = holds(&asked(380, 420), &doubled, 3);
+    assert_eq!(text, "CLOSED of b 0.180 to 0.220 s after `F. 1:1(0) ack 0 win 502` from a");
+    let text = undecided(&asked(380, 440), &doubled);
+    assert!(text.contains("which is 1.80 to 2.40 times 0.100 s: nothing told when"), "{text}");
+    undecided(&asked(350, 400), &doubled);
+    undecided(&asked(300, 500), &doubled);
+    fails(&asked(300, 360), &doubled, 3);
+    fails(&asked(440, 500), &doubled, 3);
+}
+
+#[test]
+fn the_order_of_a_state_that_was_asked_for_is_not_known() {
+    let mut records = gone();
+    records.insert(2, out(200, "R 2:2(0)"));
+    // It may have been gone before the RST as well as behind it.
+    undecided(&records, &[b_is(State::Closed), emits("R")]);
+    undecided(&records, &[emits("R"), b_is(State::FinWait1)]);
+    undecided(&records, &[b_is(State::FinWait1), not(b_is(State::Closed)), emits("R")]);
+    holds(&records, &[emits("R"), b_is(State::Closed)], 3);
+    holds(&records, &[b_is(State::FinWait1), emits("R")], 2);
+    // What came and went between two samples was not seen.
+    let text = undecided(&records, &[b_is(State::FinWait1), not(b_is(State::FinWait2)), emits("R")]);
+    assert_eq!(text, "FIN-WAIT-2 of b was not to come and was not seen, and nothing told of every change of its state");
+    let fails = judged(trace(records), vec![b_is(State::FinWait1), not(b_is(State::Closed))]);
+    assert_eq!((fails.holds, fails.basis), (Some(false), Basis::Observed));
+}
+
+#[test]
+fn a_mini_socket_was_there_since_the_full_one_went() {
+    let ended = |asked| {
+        let went = change(40, A, State::FinWait2, State::Closed);
+        vec![
+            arrives(40, "F. 1:1(0) ack 2"),
+            went,
+            out(41, ". 2:2(0) ack 2"),
+            sample(asked, A, State::TimeWait),
+            end(99),
+        ]
+    };
+    let wait = |predicted| [gets("F."), predicted];
+    holds(&ended(50), &wait(within(10, is(State::TimeWait))), 3);
+    undecided(&ended(51), &wait(within(10, is(State::TimeWait))));
+    undecided(&ended(51), &wait(after(1, is(State::TimeWait))));
+    // It is seen when the player asks.
+    fails(&ended(50), &[is(State::TimeWait), emits(". 2:2(0)")], 4);
+}
+
+/// What is inferred of `b` in these records: `from` to `to` between these milliseconds, because of a record, shown by another.
+fn inferring(
+    records: Vec<Record>,
+    changes: &[(State, State, [Nanos; 2], usize, usize)],
+    predicts: &[Predicted],
+) -> Outcome {
+    let mut trace = trace(records);
+    let change = |(from, to, [lo, hi], cause, shown): &(State, State, [Nanos; 2], usize, usize)| Change {
+        from: *from,
+        to: *to,
+        moment: Moment { at: Span::new(lo * MS, hi * MS), cause: Some(6 + cause), shown: 6 + shown },
+    };
+    let inferred = Inferred::from([(B, changes.iter().map(change).collect())]);
+    let (claim, place) = ("W02".into(), String::new());
+    trace.header.claims = vec![Prediction { claim, place, given: None, predicts: predicts.to_vec() }];
+    predictions(&trace, &inferred).remove(0)
+}
+
+#[test]
+fn what_every_explanation_agrees_on_is_known() {
+    let records = || {
+        vec![
+            arrives(10, "F. 1:1(0)"),
+            out(12, ". 1:1(0) ack 2"),
+            out(20, "F. 1:1(0) ack 2"),
+            arrives(30, ". ack 2"),
+            sample(40, B, State::Closed),
+            end(50),
+        ]
+    };
+    let (closes, closed) = ((State::Established, State::LastAck), (State::LastAck, State::Closed));
+    let certain = [(closes.0, closes.1, [20, 20], 1, 2), (closed.0, closed.1, [30, 30], 3, 4)];
+    let of = |predicts: &[Predicted]| {
+        let outcome = inferring(records(), &certain, predicts);
+        (outcome.holds, outcome.basis, outcome.text)
+    };
+    let (holds, basis, text) = of(&[emits("F."), b_is(State::LastAck), gets(". ack 2")]);
+    assert_eq!((holds, basis), (Some(true), Basis::Inferred));
+    assert!(text.ends_with("(states inferred)"), "{text}");
+    let (holds, basis, _) = of(&[emits("F."), b_is(State::CloseWait)]);
+    assert_eq!((holds, basis), (Some(false), Basis::Inferred));
+    let (holds, basis, _) = of(&[emits("F."), not(b_is(State::CloseWait)), gets(". ack 2")]);
+    assert_eq!((holds, basis), (Some(true), Basis::Inferred));
+    // Where samples decide as well, nothing is inferred.
+    let (holds, basis, _) = of(&[gets(". ack 2"), within(10, b_is(State::Closed))]);
+    assert_eq!((holds, basis), (Some(true), Basis::Observed));
+    // A change that may have come before a segment or behind it.
+    let wide = [(closes.0, closes.1, [10, 40], 0, 4), (closed.0, closed.1, [30, 40], 3, 4)];
+    let outcome = inferring(records(), &wide, &[b_is(State::LastAck), emits("F.")]);
+    assert_eq!((outcome.holds, outcome.basis), (None, Basis::Untold), "{}", outcome.text);
+    let outcome = inferring(records(), &wide, &[gets("F."), within(15, b_is(State::LastAck))]);
+    assert_eq!((outcome.holds, outcome.basis), (None, Basis::Untold), "{}", outcome.text);
 }
 
 #[test]
