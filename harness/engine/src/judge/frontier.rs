@@ -370,6 +370,10 @@ impl<'t> Frontier<'t> {
                     if transition.tcb.owed.len() == owed_before {
                         // What it arms may fire silently before the observation too.
                         let fired = possible.follow_timer(timeout, due, transition, fires.hi, self.silently(item));
+                        // A timer that is set again to when it was is none that fires again and again.
+                        if fired.equals(possible) {
+                            continue;
+                        }
                         let counted = fires.hi + self.profile.processing_ns;
                         let fired = fired.counted_by(counted, possible);
                         let shows = fired.tcb.state != possible.tcb.state;
