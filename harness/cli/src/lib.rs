@@ -10,6 +10,7 @@ mod claims;
 mod compare;
 mod coverage;
 mod doctor;
+mod earlier;
 pub mod exit;
 mod explore;
 mod faults;

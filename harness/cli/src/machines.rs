@@ -22,12 +22,13 @@ use tcpconform_reports::report::{Target, Totals};
 use tokio::sync::{mpsc, watch};
 
 use crate::arguments::{RunArguments, RunSettings, TimeArgument};
+use crate::earlier::default_folder;
 use crate::exit::{Exit, Refusal};
 use crate::journal::JOURNAL;
 use crate::progress_line::ProgressLine;
 use crate::recording::Recording;
 use crate::reporting::Reporting;
-use crate::run::{default_out, drive, runtime};
+use crate::run::{drive, runtime};
 use crate::{catalogue, stored};
 
 /// A guest that tells nothing for so long hangs. While it computes it tells something every second.
@@ -55,9 +56,9 @@ pub fn play(
 ) -> Result<Exit, Refusal> {
     let several = kernels.len() > 1;
     let folder = |kernel: &Kernel| match arguments.out.as_ref().or(arguments.resume.as_ref()) {
-        Some(folder) if several => folder.join(&kernel.release),
-        Some(folder) => folder.clone(),
-        None => default_out(&kernel.release),
+        Some(folder) if several => Ok(folder.join(&kernel.release)),
+        Some(folder) => Ok(folder.clone()),
+        None => default_folder(&kernel.release, cases.len()),
     };
     let reporting = |kernel: &Kernel| match Reporting::new(arguments.format, arguments.ladder) {
         reporting if several => reporting.of(&kernel.release),
@@ -71,7 +72,7 @@ pub fn play(
     let (mut totals, mut not_run, mut trouble) = (Totals::default(), 0, None);
     let (mut recordings, mut to_play) = (Vec::new(), Vec::new());
     for kernel in kernels {
-        let folder = folder(&kernel);
+        let folder = folder(&kernel)?;
         if arguments.resume.is_some() && !folder.join(JOURNAL).exists() && folder.join(JSON).exists() {
             let whole = stored::report(&folder)?;
             whole.cases.iter().for_each(|case| totals.add(case.verdict));

@@ -3,7 +3,7 @@
 //! Owns finding out before the run that it can be written, writing it, and finding a trace in it again.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Write};
 use std::path::{Component, Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
@@ -64,7 +64,7 @@ impl OutFolder {
         }
         for name in FILES.map(|(name, _)| name).into_iter().chain([html::INDEX]) {
             match fs::remove_file(path.join(name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
                     return Err(refuse("removing the old report", error));
                 }
                 Ok(()) | Err(_) => {}
@@ -104,6 +104,24 @@ impl OutFolder {
         trace_file::read(BufReader::new(file)).map_err(|error| told(error.to_string()))
     }
 
+    /// Takes the trace and the capture of a play away, and the folders that are empty without them.
+    pub fn remove(&self, case: &str, variant: &str) -> io::Result<()> {
+        for (kind, extension) in [("traces", "jsonl"), ("captures", "pcapng")] {
+            let Ok(name) = file_name(case, variant, extension) else { continue };
+            let kind = self.path.join(kind);
+            match fs::remove_file(kind.join(&name)) {
+                Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                    return Err(error);
+                }
+                Ok(()) | Err(_) => {}
+            }
+            let above = name.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
+            // One that is not empty stays.
+            above.map_while(|above| fs::remove_dir(kind.join(above)).ok()).for_each(drop);
+        }
+        Ok(())
+    }
+
     /// Writes `captures/<case>.pcapng`.
     pub fn write_capture(&self, trace: &Trace, judgement: &Judgement) -> io::Result<()> {
         let path = self.path.join("captures").join(file_name(&judgement.id, &judgement.variant, "pcapng")?);
@@ -132,7 +150,7 @@ fn create(path: &Path, write: impl Fn(&mut BufWriter<File>) -> io::Result<()>) -
     partial.push(".partial");
     let partial = Path::new(&partial);
     let open = || match File::create(partial) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             path.parent().map_or(Ok(()), fs::create_dir_all)?;
             File::create(partial)
         }
@@ -158,7 +176,7 @@ fn file_name(case: &str, variant: &str, extension: &str) -> io::Result<PathBuf> 
         return Ok(path);
     }
     let what = format!("`{}` is no name of a case", printable(&name));
-    Err(io::Error::new(io::ErrorKind::InvalidInput, what))
+    Err(io::Error::new(ErrorKind::InvalidInput, what))
 }
 
 /// The refusal when results could not be written.

@@ -16,6 +16,7 @@ use tcpconform_reports::report::Target;
 use tcpconform_reports::{Report, rfc3339};
 
 use crate::arguments::RunSettings;
+use crate::earlier::Earlier;
 use crate::exit::Refusal;
 use crate::journal::{Begun, Done, Journal};
 use crate::out_folder::{OutFolder, unwritten};
@@ -45,9 +46,12 @@ impl Recording {
         settings: RunSettings,
         reporting: Reporting,
     ) -> Result<Recording, Refusal> {
+        let earlier = Earlier::of(folder);
         let out = OutFolder::prepare(folder, cases.len())?;
         let started = rfc3339(SystemTime::now());
         let journal = Journal::begin(folder, &Begun::new(started.clone(), target, settings, cases))?;
+        // Not before it is certain that no other run writes here.
+        earlier.clear(&out)?;
         let (clock, judgements) = (Instant::now(), Vec::new());
         Ok(Recording { out, journal, started, clock, wall_seconds_before: 0.0, judgements, unwritten: None, reporting })
     }

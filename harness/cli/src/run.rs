@@ -18,6 +18,7 @@ use tcpconform_reports::report::Target;
 use tokio::sync::watch;
 
 use crate::arguments::{RunArguments, RunSettings, TargetArgument};
+use crate::earlier::default_folder;
 use crate::exit::{Exit, Refusal};
 use crate::halt::Signals;
 use crate::journal::{self, Stored};
@@ -138,7 +139,10 @@ fn play<P: Player>(
     let (recording, cases) = match &arguments.resume {
         Some(path) => Recording::resume(path, cases, target, settings, reporting)?,
         None => {
-            let path = arguments.out.clone().unwrap_or_else(|| default_out(default));
+            let path = match &arguments.out {
+                Some(path) => path.clone(),
+                None => default_folder(default, cases.len())?,
+            };
             (Recording::begin(&path, &cases, target, settings, reporting)?, cases)
         }
     };

@@ -50,6 +50,58 @@ fn a_run_writes_every_format() {
 }
 
 #[test]
+fn what_an_earlier_run_wrote_goes_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    run("close/active@crafted,no-ts,ipv4", folder.path(), &[]);
+    let ours = ["captures/close/active.txt", "traces/close/active@mine.jsonl", "notes.txt"];
+    ours.iter().for_each(|file| std::fs::write(folder.path().join(file), "mine").unwrap());
+    let output = run("abort/all-read", folder.path(), &["--quick"]);
+    let played = files(folder.path());
+    run("close/active@crafted,no-ts,ipv4", folder.path(), &[]);
+    let mut expected: Vec<&str> = vec![
+        "captures/close/active.txt",
+        "captures/close/active@crafted,no-ts,ipv4.pcapng",
+        "index.html",
+        "junit.xml",
+        "kcidb.json",
+        "notes.txt",
+        "report.json",
+        "report.ktap",
+        "traces/close/active@crafted,no-ts,ipv4.jsonl",
+        "traces/close/active@mine.jsonl",
+    ];
+    expected.sort_unstable();
+    assert_eq!(files(folder.path()), expected, "{output:?}");
+    assert!(played.iter().any(|file| file.starts_with("traces/abort/")), "{played:?}");
+    assert!(!played.contains(&"traces/close/active@crafted,no-ts,ipv4.jsonl".to_string()), "{played:?}");
+    assert!(!folder.path().join("traces/abort").exists());
+}
+
+#[test]
+fn a_part_does_not_cost_the_results_of_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let played = |selector: &str| {
+        let run = ["run", "--target", "model", selector];
+        let output = Command::new(BINARY).args(run).current_dir(folder.path()).output().expect("the binary starts");
+        assert!(output.status.success(), "{output:?}");
+        let release = format!("model-{}", env!("CARGO_PKG_VERSION"));
+        let cases = |name: &str| {
+            let file = folder.path().join("target/tcpconform").join(name).join("report.json");
+            let report: serde_json::Value = serde_json::from_slice(&std::fs::read(file).ok()?).unwrap();
+            Some(report["cases"].as_array().unwrap().len())
+        };
+        (cases(&release), cases(&format!("{release}-whole")))
+    };
+    assert_eq!(played("close/active@crafted,*"), (Some(4), None));
+    assert_eq!(played("close/active@crafted,ts,*"), (Some(2), Some(4)));
+    // A part of a part is no reason to lose the whole.
+    assert_eq!(played("close/active@crafted,ts,ipv4"), (Some(1), Some(4)));
+    assert_eq!(played("close/active@crafted,*"), (Some(4), Some(4)));
+    assert_eq!(played("close/active"), (Some(8), Some(4)));
+    assert_eq!(played("close/active@crafted,*"), (Some(4), Some(8)));
+}
+
+#[test]
 fn one_page_shows_several_runs() {
     let folder = tempfile::tempdir().unwrap();
     let runs = ["one", "other"].map(|name| folder.path().join(name));
