@@ -4,12 +4,16 @@
 //! below /proc/sys/net show the namespace of the thread that opens them.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use crate::error::{NetnsError, errno_of};
 use crate::namespace::Namespace;
+
+/// The kernel gives values of sysctls in a page at most.
+const VALUE_MAX: usize = 4096;
 
 impl Namespace {
     /// Writes sysctls, as in `net.ipv4.tcp_sack`, reads each back, and fails unless the kernel has taken the value as it was
@@ -46,27 +50,33 @@ pub fn normal_form(value: &str) -> String {
 }
 
 fn write(name: &str, value: &str) -> Result<String, NetnsError> {
-    let path = path(name)?;
     let wrote = normal_form(value);
-    // Not fs::write: it would make the file if there is none, and the error would say EACCES.
-    if !path.exists() {
-        return Err(NetnsError::UnknownSysctl { name: name.to_string() });
-    }
-    fs::write(path, &wrote).map_err(|error| NetnsError::SysctlRefused {
-        name: name.to_string(),
-        value: wrote.clone(),
-        errno: errno_of(&error),
-    })?;
-    let read = read(name)?;
+    let refused = |error: io::Error| {
+        if error.kind() == ErrorKind::NotFound {
+            return NetnsError::UnknownSysctl { name: name.to_string() };
+        }
+        NetnsError::SysctlRefused { name: name.to_string(), value: wrote.clone(), errno: errno_of(&error) }
+    };
+    // Opened once for both, and not by fs::write: that would make the file if there is none, and the error would say EACCES.
+    let file = File::options().read(true).write(true).open(path(name)?).map_err(refused)?;
+    (&file).write_all(wrote.as_bytes()).map_err(refused)?;
+    let read = read_back(name, &file)?;
     if read == wrote { Ok(read) } else { Err(NetnsError::SysctlReadBack { name: name.to_string(), wrote, read }) }
 }
 
 fn read(name: &str) -> Result<String, NetnsError> {
-    match fs::read_to_string(path(name)?) {
-        Ok(text) => Ok(normal_form(&text)),
+    match File::open(path(name)?) {
+        Ok(file) => read_back(name, &file),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(NetnsError::UnknownSysctl { name: name.to_string() }),
         Err(error) => Err(NetnsError::io(format!("read sysctl {name}"))(error)),
     }
+}
+
+/// The value in an open file, from its start: in one piece, as the kernel gives it.
+fn read_back(name: &str, file: &File) -> Result<String, NetnsError> {
+    let mut value = [0; VALUE_MAX];
+    let length = file.read_at(&mut value, 0).map_err(NetnsError::io(format!("read sysctl {name}")))?;
+    Ok(normal_form(&String::from_utf8_lossy(&value[..length])))
 }
 
 /// `net.ipv4.tcp_sack` is /proc/sys/net/ipv4/tcp_sack; nothing outside /proc/sys/net can be named.

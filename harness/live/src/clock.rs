@@ -39,12 +39,13 @@ impl Clock {
     /// By how much the wall clock was set since the start, or since the last jump told of, if that is worth telling.
     /// Slewing does not count: it moves the monotonic clock alike.
     pub(crate) fn jump_ns(&mut self) -> Option<i64> {
+        // Asked for at every turn of a wait: one reading mostly shows that there is nothing to tell.
+        let worth_telling = |ahead: i64| (ahead - self.ahead_of_monotonic_ns).unsigned_abs() > JUMP_NS;
+        if !worth_telling(read_ahead_ns().1) {
+            return None;
+        }
         let ahead = realtime_ahead_ns();
-        let jump = ahead - self.ahead_of_monotonic_ns;
-        (jump.unsigned_abs() > JUMP_NS).then(|| {
-            self.ahead_of_monotonic_ns = ahead;
-            jump
-        })
+        worth_telling(ahead).then(|| ahead - std::mem::replace(&mut self.ahead_of_monotonic_ns, ahead))
     }
 }
 
@@ -56,16 +57,15 @@ pub(crate) fn realtime_ns() -> u64 {
 /// CLOCK_REALTIME minus CLOCK_MONOTONIC, nanoseconds: the closest of a few readings, since the thread may lose the CPU between
 /// the two clocks.
 pub(crate) fn realtime_ahead_ns() -> i64 {
-    (0..4)
-        .map(|_| {
-            let before = nanoseconds(ClockId::CLOCK_MONOTONIC);
-            let real = nanoseconds(ClockId::CLOCK_REALTIME);
-            let after = nanoseconds(ClockId::CLOCK_MONOTONIC);
-            (after - before, real - before - (after - before) / 2)
-        })
-        .min()
-        .expect("four readings")
-        .1
+    (0..4).map(|_| read_ahead_ns()).min().expect("four readings").1
+}
+
+/// How long a reading took, and what it says.
+fn read_ahead_ns() -> (i64, i64) {
+    let before = nanoseconds(ClockId::CLOCK_MONOTONIC);
+    let real = nanoseconds(ClockId::CLOCK_REALTIME);
+    let after = nanoseconds(ClockId::CLOCK_MONOTONIC);
+    (after - before, real - before - (after - before) / 2)
 }
 
 /// CONFIG_HZ of the running kernel: the coarse clocks advance by one tick (clock_getres(2), TICK_NSEC).

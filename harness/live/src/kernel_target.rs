@@ -47,6 +47,8 @@ pub struct KernelTarget {
     deliveries: BTreeMap<(Nanos, u64), (Endpoint, Vec<u8>)>,
     delivered: u64,
     pending: VecDeque<Seen>,
+    /// Whether a capture gave anything since it was asked for losses.
+    fetched: bool,
     mailbox: Arc<Mailbox>,
     clock: Clock,
 }
@@ -84,6 +86,7 @@ impl KernelTarget {
             deliveries: BTreeMap::new(),
             delivered: 0,
             pending: VecDeque::new(),
+            fetched: false,
             mailbox,
             clock,
         })
@@ -121,6 +124,7 @@ impl KernelTarget {
             if !more {
                 break;
             }
+            self.fetched = true;
         }
         if let Ok(tracepoint) = &self.testbed.tracepoint {
             tracepoint.catch_up();
@@ -225,18 +229,22 @@ impl KernelTarget {
         Ok(())
     }
 
-    /// What put the trace in doubt since the last time that it was asked.
-    fn doubt(&mut self) -> Option<Seen> {
+    /// What put the trace in doubt since the last time that it was asked; `waited` says whether time has passed.
+    fn doubt(&mut self, waited: bool) -> Option<Seen> {
         let now = self.clock.now();
-        for host in &self.hosts {
-            let lost = host.lost();
-            if lost > 0 {
-                return Some(trouble(now, format!("the capture on {} lost {lost} frames", host.name)));
+        // Frames are lost where others wait to be fetched.
+        if std::mem::take(&mut self.fetched) || waited {
+            for host in &self.hosts {
+                let lost = host.lost();
+                if lost > 0 {
+                    self.fetched = true;
+                    return Some(trouble(now, format!("the capture on {} lost {lost} frames", host.name)));
+                }
             }
-        }
-        let lost = self.router.as_ref().map_or(0, Router::lost);
-        if lost > 0 {
-            return Some(trouble(now, format!("the captures on the router lost {lost} frames")));
+            let lost = self.router.as_ref().map_or(0, Router::lost);
+            if lost > 0 {
+                return Some(trouble(now, format!("the captures on the router lost {lost} frames")));
+            }
         }
         let jump = self.clock.jump_ns()?;
         Some(trouble(now, format!("the wall clock was set by {:.6} s while the case was played", jump as f64 / 1e9)))
@@ -343,6 +351,7 @@ impl Target for KernelTarget {
     }
 
     fn observe(&mut self, until: Nanos) -> Result<Option<Seen>, TargetError> {
+        let mut waited = false;
         loop {
             self.check_stop()?;
             self.catch_up()?;
@@ -350,9 +359,10 @@ impl Target for KernelTarget {
                 return Ok(Some(seen));
             }
             if self.clock.now() >= until {
-                return Ok(self.doubt());
+                return Ok(self.doubt(waited));
             }
             self.wait(until)?;
+            waited = true;
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use tcpconform_engine::play::Seen;
 
-/// A case's mailbox.
+/// A case's mailbox. The event is set while something is in the queue, and changed under its lock.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     queue: Mutex<Vec<Seen>>,
@@ -23,15 +23,18 @@ impl Mailbox {
 
     /// Puts something in and wakes the case.
     pub(crate) fn post(&self, seen: Seen) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.push(seen);
         let _ = self.event.write(1);
     }
 
     /// Takes everything out.
     pub(crate) fn take(&self) -> Vec<Seen> {
-        // Emptied first: what is posted in between leaves the event set.
-        let _ = self.event.read();
-        std::mem::take(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if !queue.is_empty() {
+            let _ = self.event.read();
+        }
+        std::mem::take(&mut queue)
     }
 }
 
