@@ -8,6 +8,7 @@ mod module;
 mod modules;
 mod package;
 mod place;
+mod unpacked;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,7 +24,7 @@ use place::Place;
 pub struct Kernel {
     /// Its release, as in uname(2).
     pub release: String,
-    /// The image, a bzImage.
+    /// What is booted: the kernel proper where QEMU can start that by itself, else the image that it came in, a bzImage.
     pub image: Vec<u8>,
     /// The modules that the cases need, in load order.
     pub modules: Vec<Module>,
@@ -50,6 +51,7 @@ impl Kernel {
             match modules::order(&release, &found, &names)? {
                 Order::Complete(modules) => {
                     let unsure = modules::unsure(&found);
+                    let image = unpacked::kernel(&image).unwrap_or(image);
                     return Ok(Kernel { release, image, modules, unsure });
                 }
                 Order::LookFor(more) => names.extend::<BTreeSet<String>>(more),

@@ -15,6 +15,8 @@ const MAGIC: usize = 0x202;
 const VERSION: usize = 0x206;
 const KERNEL_VERSION: usize = 0x20e;
 const LOAD_FLAGS: usize = 0x236;
+const PAYLOAD_OFFSET: usize = 0x248;
+const PAYLOAD_LENGTH: usize = 0x24c;
 const HEADER_END: usize = 0x268;
 /// `LOAD_FLAGS`: the kernel has the 64-bit entry point.
 const KERNEL_64: u8 = 1;
@@ -38,18 +40,37 @@ pub(crate) fn release(path: &str, image: &[u8]) -> Result<String, KernelError> {
     if half(VERSION) < 0x20c || image[LOAD_FLAGS] & KERNEL_64 == 0 {
         return Err(KernelError::OtherArchitecture { path: path.to_owned(), architecture: "i386" });
     }
-    let setup = match usize::from(image[SETUP_SECTORS]) {
-        0 => 4,
-        sectors => sectors,
-    };
-    let paragraphs = u32::from_le_bytes(image[SYSTEM_SIZE..SYSTEM_SIZE + 4].try_into().expect("four bytes"));
-    let (is, should_be) = (image.len() as u64, ((setup + 1) * SECTOR) as u64 + u64::from(paragraphs) * 16);
+    let (is, should_be) = (image.len() as u64, (protected_mode(image) + word(image, SYSTEM_SIZE) * 16) as u64);
     if is < should_be {
         return Err(KernelError::ImageCutOff { path: path.to_owned(), is, should_be });
     }
     let text = image.get(usize::from(half(KERNEL_VERSION)) + SECTOR..).ok_or_else(not_a_kernel)?;
     let release: Vec<u8> = text.iter().copied().take(256).take_while(u8::is_ascii_graphic).collect();
     String::from_utf8(release).ok().filter(|release| !release.is_empty()).ok_or_else(not_a_kernel)
+}
+
+/// What the code in a whole image unpacks.
+pub(crate) fn payload(image: &[u8]) -> Option<&[u8]> {
+    let start = protected_mode(image) + word(image, PAYLOAD_OFFSET);
+    let payload = image.get(start..start.checked_add(word(image, PAYLOAD_LENGTH))?)?;
+    // Its size is appended for the code, unless the format ends with it (scripts/Makefile.lib, size_append).
+    match payload {
+        [0x1f, 0x8b, ..] => Some(payload),
+        packed => packed.split_last_chunk::<4>().map(|(packed, _)| packed),
+    }
+}
+
+/// Where the code for protected mode begins.
+fn protected_mode(image: &[u8]) -> usize {
+    let setup = match usize::from(image[SETUP_SECTORS]) {
+        0 => 4,
+        sectors => sectors,
+    };
+    (setup + 1) * SECTOR
+}
+
+fn word(image: &[u8], at: usize) -> usize {
+    u32::from_le_bytes(image[at..at + 4].try_into().expect("four bytes")) as usize
 }
 
 /// What else a kernel image can be for.
@@ -119,6 +140,16 @@ pub(crate) mod tests {
         image[KERNEL_VERSION..KERNEL_VERSION + 2].copy_from_slice(&[0, 2]);
         let text = format!("{release} (someone@example) #1 SMP");
         image[2 * SECTOR..2 * SECTOR + text.len()].copy_from_slice(text.as_bytes());
+        image
+    }
+
+    /// An image with something to unpack.
+    pub(crate) fn image_with(release: &str, payload: &[u8]) -> Vec<u8> {
+        let mut image = image(release);
+        let start = image.len() - 5 * SECTOR;
+        image[PAYLOAD_OFFSET..PAYLOAD_OFFSET + 4].copy_from_slice(&(start as u32).to_le_bytes());
+        image[PAYLOAD_LENGTH..PAYLOAD_LENGTH + 4].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+        image.extend(payload);
         image
     }
 
