@@ -32,7 +32,7 @@ pub(crate) const PLAN: &str = "/tcpconform/plan.json";
 pub(crate) const MODULES: &str = "/tcpconform/modules";
 /// The second serial port.
 const LINE: &str = "/dev/ttyS1";
-/// What is told is held back until it is this much, bytes, or until a case has come to its end.
+/// What is told is held back until it is this much, bytes, or until a case has come to its end; but not that the first began.
 const HELD_BACK: usize = 4096;
 /// More descriptors than a thousand cases have.
 const DESCRIPTORS: u64 = 65_536;
@@ -45,6 +45,7 @@ pub struct Guest {
     encoder: Encoder,
     held_back: Vec<u8>,
     names: HashMap<String, usize>,
+    begun: bool,
 }
 
 /// Whether this process is the first of a machine that we made. Arguments could not tell: the kernel calls its first process
@@ -72,7 +73,7 @@ impl Guest {
         cfmakeraw(&mut settings);
         tcsetattr(&line, SetArg::TCSANOW, &settings)?;
         setrlimit(Resource::RLIMIT_NOFILE, DESCRIPTORS, DESCRIPTORS)?;
-        Ok(Guest { plan, line, encoder: Encoder::new(), held_back: Vec::new(), names: HashMap::new() })
+        Ok(Guest { plan, line, encoder: Encoder::new(), held_back: Vec::new(), names: HashMap::new(), begun: false })
     }
 
     /// Loads the modules and gives the cases to play.
@@ -100,7 +101,8 @@ impl Guest {
             | Message::Played { .. }
             | Message::Unplayed { .. }
             | Message::Finished {} => true,
-            Message::Started { .. } | Message::Waiting { .. } | Message::Active { .. } => false,
+            Message::Started { .. } => !std::mem::replace(&mut self.begun, true),
+            Message::Waiting { .. } | Message::Active { .. } => false,
         };
         if hurry || self.held_back.len() >= HELD_BACK {
             let frame = self.encoder.frame(&self.held_back)?;
