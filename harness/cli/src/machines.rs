@@ -1,13 +1,19 @@
-//! Runs inside other kernels: boots a machine for each, turns what it tells into the events of a run, and judges its traces.
+//! Runs inside other kernels: boots machines for each, turns what they tell into the events of a run, and judges their traces.
 //!
 //! Owns the thread that listens to a machine, and how many run at once. Refuses to play: that happens inside.
 
+mod split;
+
 use std::io::{self, Write};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::unistd::Pid;
 use tcpconform_engine::case::Case;
 use tcpconform_engine::judge::judge;
 use tcpconform_engine::ledger::Ledger;
@@ -30,13 +36,18 @@ use crate::recording::Recording;
 use crate::reporting::Reporting;
 use crate::run::{drive, runtime};
 use crate::{catalogue, stored};
+use split::{Part, split};
 
 /// A guest that tells nothing for so long hangs. While it computes it tells something every second.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Finds the kernels, each in an image, a folder or packages.
 pub fn find(kernels: &[String]) -> Result<Vec<Kernel>, Refusal> {
-    let found = kernels.iter().map(|what| Kernel::find(what)).collect::<Result<Vec<_>, _>>();
+    let found: Vec<_> = thread::scope(|scope| {
+        let looking: Vec<_> = kernels.iter().map(|what| scope.spawn(|| Kernel::find(what))).collect();
+        looking.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    let found = found.into_iter().collect::<Result<Vec<_>, _>>();
     let kernels = found.map_err(|error| Refusal::could_not_run(error.to_string(), None))?;
     for (at, kernel) in kernels.iter().enumerate() {
         if kernels[..at].iter().any(|other| other.release == kernel.release) {
@@ -84,44 +95,45 @@ pub fn play(
             Some(_) => Recording::resume(&folder, cases.clone(), target, settings, reporting)?,
             None => (Recording::begin(&folder, &cases, target, settings, reporting)?, cases.clone()),
         };
-        let plan = Plan::of(&cases, arguments.jobs, source).map_err(|what| Refusal::could_not_run(what, None))?;
         recordings.push(recording);
-        to_play.push((kernel, plan, Arc::new(cases)));
+        to_play.push((Arc::new(kernel), cases));
     }
-    let Some((first, ..)) = to_play.first() else { return Ok(Exit::of(&totals, 0)) };
-    let consoles: Vec<PathBuf> = recordings.iter().map(Recording::console).collect();
-    let line = ProgressLine::of(to_play.iter().map(|(kernel, ..)| kernel.release.clone()).collect());
+    let Some((first, _)) = to_play.first() else { return Ok(Exit::of(&totals, 0)) };
     let mut setup = Setup {
         pace: Pace::Virtual,
         command_line: arguments.kernel_cmdline.clone().unwrap_or_default(),
-        console: consoles[0].clone(),
+        console: recordings[0].console(0),
         patience: PATIENCE,
         emulator: EMULATOR.into(),
+        processor: None,
     };
     if arguments.time == TimeArgument::Real {
         setup.pace = real_pace(first, &setup);
         setup.patience += cases.iter().filter_map(|planned| planned.lasts).max().unwrap_or_default();
     }
-    let machines = to_play.into_iter().zip(&consoles).map(|((kernel, plan, cases), console)| Inside {
-        cases,
-        plan,
-        kernel,
-        setup: Setup { console: console.clone(), ..setup.clone() },
-    });
-    let machines: Vec<Inside> = machines.collect();
+    let line = ProgressLine::of(to_play.iter().map(|(kernel, _)| kernel.release.clone()).collect());
+    let totals_to_play: Vec<usize> = to_play.iter().map(|(_, cases)| cases.len()).collect();
+    let mut machines = Vec::new();
+    for (which, (kernel, cases)) in to_play.into_iter().enumerate() {
+        for (machine, Part { cases, jobs }) in split(cases, arguments.jobs).into_iter().enumerate() {
+            let plan = Plan::of(&cases, jobs, source).map_err(|what| Refusal::could_not_run(what, None))?;
+            let setup = Setup { console: recordings[which].console(machine), ..setup.clone() };
+            machines.push(Inside { which, cases, plan, kernel: Arc::clone(&kernel), setup });
+        }
+    }
     // A machine has one processor.
-    let runtime = runtime(std::thread::available_parallelism().map_or(1, usize::from))?;
+    let runtime = runtime(thread::available_parallelism().map_or(1, usize::from))?;
     let note = |which: usize, event, line: &ProgressLine| recordings[which].note(event, line);
-    let ended = runtime.block_on(drive(note, line, |halt, note| run(machines, halt, note)))?;
-    for ((ended, recording), console) in ended.into_iter().zip(recordings).zip(&consoles) {
+    let ended = runtime.block_on(drive(note, line, |halt, note| run(machines, totals_to_play, halt, note)))?;
+    for (ended, recording) in ended.into_iter().zip(recordings) {
         not_run += ended.tally.not_run;
         if let Some(identity) = &ended.identity {
             let report = recording.end(identity, ended.tally.not_run, ledger)?;
             report.cases.iter().for_each(|case| totals.add(case.verdict));
         }
         match ended.trouble {
-            None | Some(MachineError::Interrupted) => {}
-            Some(error) => drop(trouble.get_or_insert_with(|| refusal(&error, console))),
+            None | Some((MachineError::Interrupted, _)) => {}
+            Some((error, console)) => drop(trouble.get_or_insert_with(|| refusal(&error, &console))),
         }
     }
     match trouble {
@@ -142,43 +154,50 @@ fn real_pace(kernel: &Kernel, setup: &Setup) -> Pace {
     }
 }
 
-/// What is to be played, and where.
+/// What is to be played in a machine.
 struct Inside {
-    cases: Arc<Vec<Planned>>,
+    /// Which of the kernels.
+    which: usize,
+    cases: Vec<Planned>,
     plan: Plan,
-    kernel: Kernel,
+    kernel: Arc<Kernel>,
     setup: Setup,
 }
 
-/// How a run inside a machine ended.
+/// How a run inside a kernel ended.
 struct Ended {
     tally: Tally,
-    /// Whose TCP it was; none where the guest never came up.
+    /// Whose TCP it was; none where no guest ever came up.
     identity: Option<TargetIdentity>,
-    /// Why it came to no good end.
-    trouble: Option<MachineError>,
+    /// Why the first machine that came to no good end did not, and the file of its console.
+    trouble: Option<(MachineError, PathBuf)>,
 }
 
-/// Boots the machines and reports every event of the run in each. To be called in a runtime with room for a blocking thread for
-/// each that is to run at once.
+/// Boots the machines and reports every event of the run in each kernel, of which `totals` says how many cases are to be played.
+/// To be called in a runtime with room for a blocking thread for each machine that is to run at once.
 async fn run(
     machines: Vec<Inside>,
+    totals: Vec<usize>,
     mut halt: watch::Receiver<Halt>,
     mut report: impl FnMut(usize, RunEvent),
 ) -> Vec<Ended> {
     let stop = Arc::new(AtomicBool::new(false));
+    let free = Arc::new(Mutex::new(processors()));
     let (sender, mut inbox) = mpsc::unbounded_channel();
-    let totals: Vec<usize> = machines.iter().map(|inside| inside.cases.len()).collect();
     let listening: Vec<_> = machines
         .into_iter()
-        .enumerate()
-        .map(|(which, inside)| {
-            let (sender, stop) = (sender.clone(), Arc::clone(&stop));
+        .map(|mut inside| {
+            let (sender, stop, free) = (sender.clone(), Arc::clone(&stop), Arc::clone(&free));
             tokio::task::spawn_blocking(move || {
+                let (which, console) = (inside.which, inside.setup.console.clone());
+                let free = || free.lock().unwrap_or_else(PoisonError::into_inner);
+                let processor = free().pop();
+                inside.setup.processor = processor.filter(|_| inside.setup.pace == Pace::Virtual);
                 let mut identity = None;
                 // The run may have been told to end without us.
                 let result = listen(inside, &stop, &mut identity, |event| drop(sender.send((which, event))));
-                (identity, result)
+                free().extend(processor);
+                (which, identity, result.err().map(|error| (error, console)))
             })
         })
         .collect();
@@ -211,14 +230,25 @@ async fn run(
             }
         }
     }
-    let mut ended = Vec::new();
-    for (listening, (finished, total)) in listening.into_iter().zip(finished.into_iter().zip(totals)) {
-        let (identity, result) = listening.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-        let tally = Tally { finished, not_run: total - finished };
-        report(ended.len(), RunEvent::Finished(tally));
-        ended.push(Ended { tally, identity, trouble: result.err() });
+    let tallies = finished.into_iter().zip(totals);
+    let tallies = tallies.map(|(finished, total)| Tally { finished, not_run: total - finished });
+    let mut ended: Vec<Ended> = tallies.map(|tally| Ended { tally, identity: None, trouble: None }).collect();
+    for machine in listening {
+        let (which, identity, trouble) = machine.await.unwrap_or_else(|panic| resume_unwind(panic.into_panic()));
+        let ended = &mut ended[which];
+        ended.identity = ended.identity.take().or(identity);
+        ended.trouble = ended.trouble.take().or(trouble);
+    }
+    for (which, ended) in ended.iter().enumerate() {
+        report(which, RunEvent::Finished(ended.tally));
     }
     ended
+}
+
+/// The processors that this process may use.
+fn processors() -> Vec<usize> {
+    let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap_or_else(|_| CpuSet::new());
+    (0..CpuSet::count()).filter(|processor| allowed.is_set(*processor).unwrap_or(false)).collect()
 }
 
 fn listen(
@@ -227,7 +257,7 @@ fn listen(
     identity: &mut Option<TargetIdentity>,
     report: impl Fn(RunEvent),
 ) -> Result<(), MachineError> {
-    let Inside { cases, plan, kernel, setup } = inside;
+    let Inside { cases, plan, kernel, setup, .. } = inside;
     let mut machine = Machine::start(&kernel, plan, &setup, Arc::clone(stop))?;
     let time = match setup.pace {
         Pace::Virtual => Time::Virtual,

@@ -23,6 +23,9 @@ const TRACE_SIZE: u64 = 256 << 10;
 /// Enough that a full disk or a quota refuses it.
 const PROBE_SIZE: usize = 64 << 10;
 
+/// The files that keep the consoles of a run's machines.
+pub const CONSOLES: [&str; 2] = ["console.txt", "console-2.txt"];
+
 /// A folder that could be written when the run began.
 pub struct OutFolder {
     path: PathBuf,
@@ -62,7 +65,7 @@ impl OutFolder {
                 Some("free some, or name a folder elsewhere: tcpconform run --out DIR"),
             ));
         }
-        for name in FILES.map(|(name, _)| name).into_iter().chain([html::INDEX]) {
+        for name in FILES.map(|(name, _)| name).into_iter().chain([html::INDEX]).chain(CONSOLES) {
             match fs::remove_file(path.join(name)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     return Err(refuse("removing the old report", error));
@@ -83,9 +86,9 @@ impl OutFolder {
         &self.path
     }
 
-    /// The file that keeps a machine's console.
-    pub fn console(&self) -> PathBuf {
-        self.path.join("console.txt")
+    /// The file that keeps the console of one of the run's machines.
+    pub fn console(&self, machine: usize) -> PathBuf {
+        self.path.join(CONSOLES[machine])
     }
 
     /// Writes `traces/<case>.jsonl`, and says where that is.

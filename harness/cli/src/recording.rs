@@ -77,9 +77,9 @@ impl Recording {
         Ok((recording, cases))
     }
 
-    /// The file that keeps a machine's console.
-    pub fn console(&self) -> PathBuf {
-        self.out.console()
+    /// The file that keeps the console of one of the run's machines.
+    pub fn console(&self, machine: usize) -> PathBuf {
+        self.out.console(machine)
     }
 
     /// Takes down what happened, and says what is worth a line.

@@ -48,6 +48,9 @@ pub struct Setup {
     pub patience: Duration,
     /// The emulator, a path or a name to be found in PATH.
     pub emulator: PathBuf,
+    /// The host's processor that it is to stay on. In virtual time QEMU's two threads take turns; both running at once, the one that
+    /// moves the clock may see the other asleep a few instructions before it has counted them, and no run is like another.
+    pub processor: Option<usize>,
 }
 
 /// Why a machine did not come to its end.
@@ -123,6 +126,7 @@ impl Machine {
             initramfs: &initramfs,
             command_line: &setup.command_line,
             console: &setup.console,
+            processor: setup.processor,
         };
         let qemu = Qemu::start(&setup.emulator, &hardware).map_err(|error| {
             if error.kind() == io::ErrorKind::NotFound {

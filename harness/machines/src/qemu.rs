@@ -10,9 +10,11 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 /// The emulator's name.
 pub const EMULATOR: &str = "qemu-system-x86_64";
@@ -38,6 +40,8 @@ pub(crate) struct Hardware<'a> {
     pub(crate) command_line: &'a str,
     /// The file that the first serial port writes to.
     pub(crate) console: &'a Path,
+    /// The host's processor to stay on.
+    pub(crate) processor: Option<usize>,
 }
 
 /// A running QEMU. Dropped, it is killed.
@@ -96,9 +100,13 @@ impl Qemu {
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(complaints.try_clone()?);
         let parent = nix::unistd::getpid();
-        // SAFETY: both calls are plain system calls, allowed between fork and exec.
+        let mut only = CpuSet::new();
+        let stay = hardware.processor.map(|processor| only.set(processor)).transpose()?.is_some();
+        // SAFETY: plain system calls, allowed between fork and exec.
         unsafe {
             command.pre_exec(move || {
+                // Without it the machine runs all the same.
+                let _ = stay.then(|| sched_setaffinity(Pid::from_raw(0), &only));
                 prctl::set_pdeathsig(Signal::SIGKILL)?;
                 // We may have died before the child asked.
                 if nix::unistd::getppid() == parent { Ok(()) } else { Err(io::ErrorKind::Interrupted.into()) }
@@ -143,9 +151,24 @@ fn append(hardware: &Hardware<'_>) -> String {
 /// an interrupt comes right behind it, and the guest dies of a double fault.
 const CPU: &str = "qemu64,+rdrand,-cx16";
 
-/// Calibrating the local APIC's timer spins for a hundred milliseconds of instructions, and so does trying out the IO-APIC's;
-/// the HPET serves as well. Guards against speculation slow an emulated processor and protect nobody.
-const VIRTUAL: [&str; 4] = ["nokaslr", "mitigations=off", "nolapic_timer", "no_timer_check"];
+/// What the kernel need not do here, none of it TCP's: neither its timers nor its clocks nor what it puts on a link.
+const VIRTUAL: [&str; 8] = [
+    "nokaslr",
+    // Guards against speculation slow an emulated processor and protect nobody.
+    "mitigations=off",
+    // Calibrating the local APIC's timer spins for a hundred milliseconds of instructions, and so does trying out the IO-APIC's;
+    // the HPET serves as well.
+    "nolapic_timer",
+    "no_timer_check",
+    // The self-tests of ciphers take longer than the rest of the boot, and nothing here is encrypted.
+    "cryptomgr.notests",
+    // Nor is randomness measured out of a clock that counts instructions.
+    "initcall_blacklist=jent_mod_init",
+    // Security modules have no policy here and would nod at every call.
+    "lsm=",
+    // Who waits for what resource nobody asks.
+    "psi=0",
+];
 
 fn in_memory(bytes: &[u8]) -> io::Result<File> {
     // Without close-on-exec: QEMU opens it by its number.
@@ -172,6 +195,7 @@ mod tests {
             initramfs: &[],
             command_line: "quiet=0 net.ifnames=0",
             console: Path::new("console"),
+            processor: None,
         };
         assert_eq!(
             append(&hardware(Pace::RealKvm)),
@@ -179,8 +203,8 @@ mod tests {
         );
         assert_eq!(
             append(&hardware(Pace::Virtual)),
-            "console=ttyS0 quiet panic=-1 8250.nr_uarts=2 nokaslr mitigations=off nolapic_timer no_timer_check quiet=0 \
-             net.ifnames=0"
+            "console=ttyS0 quiet panic=-1 8250.nr_uarts=2 nokaslr mitigations=off nolapic_timer no_timer_check \
+             cryptomgr.notests initcall_blacklist=jent_mod_init lsm= psi=0 quiet=0 net.ifnames=0"
         );
     }
 }

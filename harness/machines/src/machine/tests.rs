@@ -27,6 +27,7 @@ set -- "$console" "$results"
         console: folder.path().join("console.txt"),
         patience: Duration::from_millis(600),
         emulator,
+        processor: None,
     };
     let kernel = Kernel {
         release: "6.1.0".to_owned(),
@@ -136,6 +137,7 @@ fn a_missing_emulator_is_told() {
         console: folder.path().join("console.txt"),
         patience: Duration::ZERO,
         emulator: folder.path().join("nothing"),
+        processor: None,
     };
     let kernel = Kernel { release: String::new(), image: Vec::new(), modules: Vec::new(), unsure: Vec::new() };
     let started = Machine::start(&kernel, Plan::default(), &setup, Arc::new(AtomicBool::new(false)));
