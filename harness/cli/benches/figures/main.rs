@@ -1,7 +1,7 @@
-//! Prints the figures that the project promises: `cargo bench -p tcpconform [-- setup catalogue latency judging formats answers walks machines loaded]`.
+//! Prints the figures that the project promises: `cargo bench -p tcpconform [-- setup catalogue latency judging formats answers walks machines]`.
 //!
-//! Not a timed test: nothing fails here, people read it. Without names it does all but `loaded`, which takes three whole
-//! runs, and `machines`, which boots the kernels named in `TCPCONFORM_KERNELS`. Needs what `tcpconform run` needs.
+//! Not a timed test: nothing fails here, people read it. Without names it does all but `machines`, which boots the
+//! kernels named in `TCPCONFORM_KERNELS`. Needs what `tcpconform run` needs. Whether runs on a busy machine agree says `tcpconform stress`.
 
 mod answers;
 mod machines;
@@ -9,11 +9,10 @@ mod measured;
 mod walks;
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use measured::Measured;
@@ -34,8 +33,6 @@ const BINARY: &str = env!("CARGO_BIN_EXE_tcpconform");
 const PLAYS: usize = 100;
 /// For how long traces are judged again and again.
 const JUDGING: Duration = Duration::from_secs(2);
-/// Whole runs under load.
-const LOADED_RUNS: usize = 3;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -46,7 +43,7 @@ struct Figure {
     by_default: bool,
 }
 
-const FIGURES: [Figure; 9] = [
+const FIGURES: [Figure; 8] = [
     Figure { name: "setup", print: setup, by_default: true },
     Figure { name: "latency", print: latency, by_default: true },
     Figure { name: "catalogue", print: catalogue_run, by_default: true },
@@ -55,15 +52,11 @@ const FIGURES: [Figure; 9] = [
     Figure { name: "answers", print: answers::answers, by_default: true },
     Figure { name: "walks", print: walks::walks, by_default: true },
     Figure { name: "machines", print: machines::machines, by_default: false },
-    Figure { name: "loaded", print: loaded, by_default: false },
 ];
 
 fn main() -> Outcome {
     // cargo passes `--bench`.
     let names: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    if names == ["burn"] {
-        burn();
-    }
     if let Some(unknown) = names.iter().find(|name| FIGURES.iter().all(|figure| figure.name != *name)) {
         let known: Vec<&str> = FIGURES.iter().map(|figure| figure.name).collect();
         return Err(format!("no figure `{unknown}`; there are: {}", known.join(" ")).into());
@@ -180,30 +173,6 @@ fn repeat(records: usize, work: impl Fn()) -> f64 {
     (rounds * records) as f64 / start.elapsed().as_secs_f64()
 }
 
-fn loaded() -> Outcome {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let burning: Vec<Burner> = (0..cores).map(|_| Burner::start()).collect::<Result<_, _>>()?;
-    let mut runs = Vec::new();
-    for number in 1..=LOADED_RUNS {
-        let run = whole_run()?;
-        println!(
-            "loaded: run {number}, {cores} cores kept busy: {} in {:.1} s",
-            run.report.totals,
-            run.wall.as_secs_f64()
-        );
-        runs.push(verdicts(&run.report));
-    }
-    drop(burning);
-    let differing = runs[0].keys().filter(|name| runs.iter().any(|run| run.get(*name) != runs[0].get(*name)));
-    let differing: Vec<&String> = differing.collect();
-    println!("        {} cases with different verdicts {differing:?}", differing.len());
-    Ok(())
-}
-
-fn verdicts(report: &Report) -> BTreeMap<String, &'static str> {
-    report.cases.iter().map(|case| (case.name(), case.verdict.name())).collect()
-}
-
 /// A whole run of the catalogue by the program itself.
 struct WholeRun {
     report: Report,
@@ -243,34 +212,4 @@ fn collect(folder: &Path, texts: &mut Vec<Vec<u8>>) -> Outcome {
 fn percentile(values: &mut [f64], percent: usize) -> f64 {
     values.sort_by(f64::total_cmp);
     values[(values.len() * percent / 100).min(values.len() - 1)]
-}
-
-/// A process that keeps one core busy as long as this value lives.
-struct Burner(Child);
-
-impl Burner {
-    fn start() -> std::io::Result<Burner> {
-        Command::new(std::env::current_exe()?).arg("burn").spawn().map(Burner)
-    }
-}
-
-impl Drop for Burner {
-    fn drop(&mut self) {
-        // Dead already is as good.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Until the process that wanted it is gone.
-fn burn() -> ! {
-    let parent = std::os::unix::process::parent_id();
-    loop {
-        for round in 0..100_000_000_u64 {
-            std::hint::black_box(round);
-        }
-        if std::os::unix::process::parent_id() != parent {
-            std::process::exit(0);
-        }
-    }
 }
