@@ -10,11 +10,11 @@ const PATTERNS: [(u32, &str); 6] = [(4, "*"), (3, "."), (2, "P."), (3, "F."), (1
 
 /// A rule for frames to come.
 pub(super) fn rule(dice: &mut Dice) -> RelayRule {
-    let action = match dice.below(8) {
+    let action = match dice.below(9) {
         0..=3 => RelayAction::Drop,
         4..=5 => RelayAction::Delay(Duration::from_millis(u64::from(dice.pick(&[1u32, 10, 50, 210, 450])))),
-        // Not swapped: a frame would wait for the next of its direction, which may never come.
-        _ => RelayAction::Duplicate(dice.between(2, 3)),
+        6..=7 => RelayAction::Duplicate(dice.between(2, 3)),
+        _ => RelayAction::Swap,
     };
     RelayRule {
         from: dice.pick(&[Endpoint::A, Endpoint::B]),

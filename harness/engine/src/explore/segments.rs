@@ -188,11 +188,7 @@ impl Segments {
         let text = match kind {
             Kind::WellFormed => dice.weighted(&WELL_FORMED),
             Kind::Stale => dice.weighted(&STALE),
-            Kind::Future => match dice.weighted(&FUTURE) {
-                // Without scaling the kernel keeps a larger window than it can tell (`tcp_select_window`): where it ends is not known.
-                text if text.contains("rcv.wnd") && self.wscale.is_none() => "P. rcv.nxt+n(n)",
-                text => text,
-            },
+            Kind::Future => dice.weighted(&FUTURE),
             Kind::Mangled if dice.one_in(3) => return self.damaged(dice),
             Kind::Mangled => dice.weighted(&MANGLED),
         };

@@ -84,7 +84,9 @@ fn arrived(sent: &mut [Sent<'_>], seen: &SegmentSeen) -> Option<Nanos> {
         Some(Fate::Dropped | Fate::Delayed(_) | Fate::Duplicated(_) | Fate::Swapped) | None => false,
     };
     let first = |fits: &dyn Fn(&Sent<'_>) -> bool| sent.iter().position(|sent| sent.copies > 0 && fits(sent));
-    let sent = &mut sent[first(&is_as_it_was).or_else(|| first(&is_made_of))?];
+    // Of frames that are alike one that is held back may still be held.
+    let passed_on = |sent: &Sent<'_>| is_as_it_was(sent) && sent.fate != Some(Fate::Swapped);
+    let sent = &mut sent[first(&passed_on).or_else(|| first(&is_as_it_was)).or_else(|| first(&is_made_of))?];
     sent.copies -= 1;
     Some(sent.due)
 }
