@@ -419,7 +419,9 @@ impl Target for ModelTarget {
             (None, Some((kind, timer)), _) => {
                 let (kind, count) = match kind {
                     RetransmitKind::WindowProbe => (TimerKind::Probe, t.probes_out),
-                    RetransmitKind::Timeout | RetransmitKind::LossProbe => (TimerKind::Retransmit, t.retransmits),
+                    RetransmitKind::Timeout | RetransmitKind::LossProbe | RetransmitKind::Reordering => {
+                        (TimerKind::Retransmit, t.retransmits)
+                    }
                 };
                 let expires_ms = ms(Timeout::Retransmit, timer);
                 Some(TimerSample { kind, expires_ms, retransmits: count.min(255) as u8 })

@@ -3,10 +3,13 @@
 //! Owns `icsk_ack` of Linux (`tcp_event_data_recv`, `__tcp_ack_snd_check`, `tcp_send_delayed_ack`, `tcp_event_ack_sent`).
 //! Refuses to know why something is to be acknowledged.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use crate::profile::Profile;
 use crate::rule::rules;
 use crate::step::Work;
-use crate::tcb::{AckBy, Bounds, EmissionKind, Tcb};
+use crate::tcb::{AckBy, Bounds, Emission, EmissionKind, Tcb};
 use crate::time::{Span, Ticks, Timer};
 use crate::wheel::arm;
 
@@ -92,6 +95,8 @@ impl Work<'_> {
     /// A pure ACK, unless data that goes out first takes it along (`tcp_data_snd_check` before `tcp_ack_snd_check`).
     pub(crate) fn ack_last(&mut self, rule: crate::rule::RuleRef) {
         let kind = EmissionKind::Ack { seq: self.t.acceptable_seq(), ack: self.t.rcv_nxt, by: AckBy::Socket };
+        // It takes along what was put off (`tcp_event_ack_sent`).
+        self.t.owed.iter_mut().filter(|owed| owed.is_compressed()).for_each(|owed| owed.must = false);
         self.owe(kind, rule);
         self.t.delayed_ack = None;
     }
@@ -110,22 +115,77 @@ impl Work<'_> {
         let threshold = u64::from(self.p.pingpong_thresh);
         let acking = self.t.acking;
         let unacked = self.t.rcv_nxt.since(self.t.rcv_wup).max(0) as u32;
+        self.follow_compressed_ack();
+        let gap = !self.t.out_of_order.is_empty();
+        let quick = acking.quick.1 > 0 && acking.pingpong.0 < threshold;
         if let Some(rule) = now {
             self.ack_last(rule);
-        } else if !self.t.out_of_order.is_empty() {
-            self.ack_last(&rules::TEXT_OUT_OF_ORDER);
         } else if acking.quick.0 > 0 && acking.pingpong.1 < threshold {
-            self.ack_last(&rules::ACK_QUICK);
+            self.ack_last(if gap { &rules::TEXT_OUT_OF_ORDER } else { &rules::ACK_QUICK });
+        } else if gap {
+            self.duplicate_ack(!quick && unacked <= acking.rcv_mss);
         } else if unacked > acking.rcv_mss {
             // The right edge may not move far enough for an ACK now: then the reader's next call sends it.
             self.ack_permitted(&rules::ACK_SECOND_SEGMENT);
             self.arm_delayed_ack();
         } else {
-            if acking.quick.1 > 0 && acking.pingpong.0 < threshold {
+            if quick {
                 self.ack_permitted(&rules::ACK_QUICK);
             }
             self.arm_delayed_ack();
         }
+    }
+
+    /// What a gap brings about at once, or, where SACK tells more anyway, together with what follows (`__tcp_ack_snd_check`); `counted`
+    /// where it is certain that nothing else than the gap asks for it.
+    fn duplicate_ack(&mut self, counted: bool) {
+        // TCP_FASTRETRANS_THRESH
+        const TOLD_AT_ONCE: u64 = 3;
+        let p = self.p;
+        let Some((nxt, told)) = self.t.acking.duplicates.filter(|(nxt, _)| *nxt == self.t.rcv_nxt) else {
+            self.t.acking.duplicates = Some((self.t.rcv_nxt, (u64::from(counted), 1)));
+            self.ack_last(&rules::TEXT_OUT_OF_ORDER);
+            return;
+        };
+        let compresses = self.t.agreed.sack && p.comp_sack_nr > 0 && told.1 >= TOLD_AT_ONCE;
+        if !compresses {
+            self.t.acking.duplicates = Some((nxt, (told.0 + u64::from(counted), told.1 + 1)));
+            self.ack_last(&rules::TEXT_OUT_OF_ORDER);
+            return;
+        }
+        let pending = self.t.owed.iter().any(Emission::is_compressed);
+        if !pending {
+            let late = p.comp_sack_delay_ns + p.comp_sack_slack_ns + p.timer_late_ns + p.processing_ns;
+            let due = Span::new(self.at.lo, self.at.hi + late);
+            let kind = EmissionKind::Ack { seq: self.t.acceptable_seq(), ack: self.t.rcv_nxt, by: AckBy::Socket };
+            self.fired(&rules::TEXT_COMPRESSED);
+            self.t.owe(kind, due, true, &rules::TEXT_COMPRESSED);
+        }
+        // It is told before a third block takes its place (`tcp_sack_new_ofo_skb`).
+        const BLOCKS_EXPECTED: usize = 2;
+        if pending && (told.0 < TOLD_AT_ONCE || self.t.out_of_order.len() > BLOCKS_EXPECTED) {
+            self.ack_permitted(&rules::TEXT_OUT_OF_ORDER);
+        }
+        self.t.acking.duplicates = Some((nxt, ((told.0 + u64::from(counted)).min(TOLD_AT_ONCE), told.1)));
+    }
+
+    /// An ACK that was put off says what has arrived when it goes out.
+    fn follow_compressed_ack(&mut self) {
+        let kind = EmissionKind::Ack { seq: self.t.acceptable_seq(), ack: self.t.rcv_nxt, by: AckBy::Socket };
+        self.t.owed.iter_mut().filter(|owed| owed.is_compressed()).for_each(|owed| owed.kind = kind);
+    }
+
+    /// A segment may have widened the window for those to come, which asks for one more quick ACK (`tcp_grow_window`). Memory decides:
+    /// both are kept until it shows.
+    pub fn may_widen_window(self) -> Vec<Self> {
+        let (lo, hi) = self.t.acking.quick;
+        let mut widened = self.clone();
+        widened.t.acking.quick = (lo | 1, hi | 1);
+        if lo == 0 {
+            return vec![widened, self];
+        }
+        widened.t.acking.quick.0 = lo;
+        vec![widened]
     }
 
     /// `tcp_send_delayed_ack`
@@ -183,7 +243,7 @@ pub(crate) fn ack_sent(t: &mut Tcb, p: &Profile) {
         if quick.0 <= 1 {
             t.acking.ato = (t.acking.ato.0.min(p.ato_min()), t.acking.ato.1.max(p.ato_min()));
         }
-        if quick.1 == 1 {
+        if *quick == (1, 1) {
             t.acking.ato = (p.ato_min(), p.ato_min());
         }
         *quick = (quick.0.saturating_sub(1), quick.1 - 1);

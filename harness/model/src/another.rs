@@ -13,7 +13,7 @@ use crate::rule::rules;
 use crate::segment::Seq;
 use crate::state::State;
 use crate::step::Work;
-use crate::tcb::{EmissionKind, Tcb, User};
+use crate::tcb::{EmissionKind, SocketOptions, Tcb, User};
 
 const OK: CallResult = CallResult::Value(0);
 
@@ -75,7 +75,8 @@ pub(crate) fn call(mut w: Work<'_>, call: AnotherCall) -> Vec<Work<'_>> {
             }
             w.t.another = None;
             w.t.user.listening = true;
-            w.t.listener = Listener { backlog, reuse_addr: socket.reuse_addr, hop_limit: None };
+            let options = SocketOptions { reuse_addr: socket.reuse_addr, ..SocketOptions::NONE };
+            w.t.listener = Listener::new(backlog, options);
             if w.t.state == State::Closed {
                 w.t.state = State::Listen;
             }
@@ -94,14 +95,23 @@ pub fn ephemeral_ports(first: u16, last: u16) -> core::ops::RangeInclusive<u16> 
 }
 
 /// What is known of the host's listener on the port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// Length of its accept queue.
     pub backlog: u32,
-    /// `SO_REUSEADDR`
-    pub reuse_addr: bool,
-    /// `IP_TTL` or `IPV6_UNICAST_HOPS`, which its connections begin with.
-    pub hop_limit: Option<u8>,
+    /// Its open descriptors, over all processes.
+    pub descriptors: u32,
+    /// What its connections begin with (`sk_clone`).
+    pub options: SocketOptions,
+    /// Its connections begin in interactive mode: `TCP_QUICKACK` was set to 0.
+    pub interactive: bool,
+}
+
+impl Listener {
+    /// One with this queue and these options.
+    pub(crate) const fn new(backlog: u32, options: SocketOptions) -> Listener {
+        Listener { backlog, descriptors: 1, options, interactive: false }
+    }
 }
 
 /// Whether a socket on the port keeps another from it (`inet_bind_conflict`): both must have SO_REUSEADDR, and none may listen.
@@ -119,7 +129,7 @@ fn port_is_taken(t: &Tcb, reuse_addr: bool) -> bool {
         | State::LastAck
         | State::TimeWait => true,
     };
-    t.user.listening || held && !(reuse_addr && t.user.reuse_addr)
+    t.user.listening || held && !(reuse_addr && t.user.options.reuse_addr)
 }
 
 /// `connect()`: the four-tuple must be free, or in a TIME-WAIT that may be taken over.
@@ -209,7 +219,7 @@ fn open(mut w: Work<'_>, socket: Another, iss: Option<Seq>) -> Work<'_> {
         owned: true,
         bound: socket.bound,
         keeps_port: socket.bound,
-        reuse_addr: socket.reuse_addr,
+        options: SocketOptions { reuse_addr: socket.reuse_addr, ..SocketOptions::NONE },
         listening: w.t.user.listening,
         ..User::new()
     };

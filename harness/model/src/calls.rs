@@ -6,11 +6,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::another::{Listener, active_open};
-use crate::call::{Call, CallResult, Errno, Poll, Queue, ShutdownHow, SocketOption};
+use crate::call::{Call, CallResult, Errno, Poll, Queue, ShutdownHow};
 use crate::counts::Counter;
 use crate::emit;
 use crate::rule::rules;
-use crate::segment::{HOP_LIMIT_DEFAULT, Seq};
+use crate::segment::Seq;
+use crate::socket_options;
 use crate::state::State;
 use crate::step::Work;
 use crate::tcb::{EmissionKind, Tcb, User};
@@ -25,8 +26,7 @@ pub(crate) fn call(mut w: Work<'_>, call: Call) -> Vec<Work<'_>> {
         Call::Listen { backlog } => {
             w.fired(&rules::CALL_LISTEN);
             w.t.user.listening = true;
-            let User { reuse_addr, hop_limit, .. } = w.t.user;
-            w.t.listener = Listener { backlog, reuse_addr, hop_limit };
+            w.t.listener = Listener::new(backlog, w.t.user.options);
             w.t.user.descriptors = 0;
             w.t.enter(State::Listen);
             vec![w.returns(OK)]
@@ -38,17 +38,26 @@ pub(crate) fn call(mut w: Work<'_>, call: Call) -> Vec<Work<'_>> {
         Call::Shutdown(how) if w.t.unclaimed() => shutdown_listener(w, how),
         Call::Shutdown(how) => vec![shutdown(w, how)],
         // Before `accept` the listener is all that can be closed.
-        Call::Close if w.t.unclaimed() => close_listener(w),
+        Call::Close | Call::Exit if w.t.unclaimed() && w.t.listener.descriptors > 1 => {
+            w.t.listener.descriptors -= 1;
+            w.fired(&rules::CLOSE_SHARED);
+            vec![w.returns(OK)]
+        }
+        Call::Close | Call::Exit if w.t.unclaimed() => close_listener(w),
         Call::Close => vec![close(w, true)],
         Call::Exit => vec![close(w, false)],
+        Call::Dup if w.t.unclaimed() => {
+            w.t.listener.descriptors += 1;
+            vec![w]
+        }
         Call::Dup => {
             w.t.user.descriptors += 1;
             // The number of the new descriptor is the process's affair.
             vec![w]
         }
-        Call::SetOption(option) => set_option(w, option),
+        Call::SetOption(option) => vec![socket_options::set(w, option)],
         Call::GetOption(option) => {
-            let value = get_option(&mut w, option);
+            let value = socket_options::get(&mut w, option);
             vec![w.returns(value)]
         }
         Call::Poll => {
@@ -78,7 +87,7 @@ fn queue_length(t: &Tcb, which: Queue) -> CallResult {
         | State::TimeWait
         | State::Closed => match which {
             // Of FINs the first alone does not count.
-            Queue::Receive => i64::from(t.user.unread + t.user.further_fins),
+            Queue::Receive => i64::from(t.before_urgent().unwrap_or(t.user.unread + t.user.further_fins)),
             Queue::Send => i64::from(t.write_seq.since(t.snd_una)),
         },
     })
@@ -86,6 +95,9 @@ fn queue_length(t: &Tcb, which: Queue) -> CallResult {
 
 /// `connect()`: active OPEN; `bound` where the socket has its port already.
 fn connect(mut w: Work<'_>, bound: bool) -> Work<'_> {
+    if w.t.user.disconnecting {
+        return w.returns(CallResult::Error(Errno::INVAL));
+    }
     if w.t.user.connect_reported {
         // `SS_CONNECTED`, whatever has become of the connection.
         return w.returns(CallResult::Error(Errno::ISCONN));
@@ -109,7 +121,7 @@ fn connect(mut w: Work<'_>, bound: bool) -> Work<'_> {
         }
         State::Closed => {
             let errno = w.t.user.error.take().unwrap_or(Errno::CONNABORTED);
-            disconnect(&mut w.t.user);
+            disconnect(&mut w.t);
             w.returns(CallResult::Error(errno))
         }
         State::Established
@@ -125,9 +137,13 @@ fn connect(mut w: Work<'_>, bound: bool) -> Work<'_> {
     }
 }
 
-/// `tcp_disconnect`
-fn disconnect(user: &mut User) {
-    (user.read_shut, user.write_shut, user.disconnected) = (false, false, true);
+/// `tcp_disconnect`: what was received is gone, and the numbers move on behind what the peer may take.
+fn disconnect(t: &mut Tcb) {
+    t.write_seq = t.write_seq + t.snd_wnd_max + 2;
+    t.snd_wnd_max = 0;
+    let user = &mut t.user;
+    (user.read_shut, user.write_shut, user.eof, user.disconnected) = (false, false, false, true);
+    (user.unread, user.further_fins, user.urgent) = (0, 0, None);
 }
 
 /// `connect()` of a socket without a port; `in_range` where the ephemeral range has the endpoint's own (`__inet_hash_connect`).
@@ -145,8 +161,6 @@ fn accept(mut w: Work<'_>) -> Work<'_> {
         w.t.user.owned = true;
         w.t.user.connect_reported = true;
         w.t.user.descriptors = 1;
-        // `sk_clone`
-        w.t.user.reuse_addr = w.t.listener.reuse_addr;
         // The descriptor's number is the process's affair.
         return w;
     }
@@ -194,9 +208,28 @@ fn send(mut w: Work<'_>, len: u32, more: bool) -> Work<'_> {
 
 /// RECEIVE (section 3.10.3; `tcp_recvmsg_locked`).
 fn receive(mut w: Work<'_>, len: u32, peek: bool) -> Work<'_> {
-    let taken = w.t.user.unread.min(len);
     if w.t.socket_state() == State::Listen {
         return w.returns(CallResult::Error(Errno::NOTCONN));
+    }
+    if w.t.socket_state() == State::Closed && !w.t.user.owned {
+        // A listener that was shut down.
+        return w.returns(CallResult::Error(Errno::NOTCONN));
+    }
+    let urgent = w.t.before_urgent();
+    // The urgent byte is no part of the stream: a read ends before it, and one that begins there passes it over.
+    let passed = u32::from(urgent == Some(0));
+    let taken = match urgent {
+        Some(before) if before > 0 => before.min(len),
+        Some(_) | None => (w.t.user.unread - passed).min(len),
+    };
+    if urgent.is_some() {
+        w.fired(&rules::CALL_RECEIVE_URGENT);
+    }
+    // Also a look ahead begins behind it.
+    w.t.user.left_out += passed;
+    if passed > 0 && !peek {
+        w.t.user.unread -= passed;
+        w.t.user.urgent = None;
     }
     if taken > 0 {
         w.fired(&rules::CALL_RECEIVE);
@@ -233,6 +266,11 @@ fn shutdown(mut w: Work<'_>, how: ShutdownHow) -> Work<'_> {
         ShutdownHow::Write => (false, true),
         ShutdownHow::Both => (true, true),
     };
+    // `SS_DISCONNECTING`: the OPEN that has not reported is not asked about again (`inet_shutdown`).
+    w.t.user.disconnecting |= w.t.user.owned
+        && !w.t.user.connect_reported
+        && !w.t.user.disconnected
+        && matches!(w.t.socket_state(), State::SynReceived | State::Closed);
     match w.t.socket_state() {
         State::Closed => return w.returns(CallResult::Error(Errno::NOTCONN)),
         State::SynSent => {
@@ -240,7 +278,7 @@ fn shutdown(mut w: Work<'_>, how: ShutdownHow) -> Work<'_> {
             w.fired(&rules::CLOSE_SYN_SENT);
             w.fired(&rules::COUNT_ATTEMPT_GIVEN_UP);
             w.t.delete();
-            disconnect(&mut w.t.user);
+            disconnect(&mut w.t);
             w.t.user.error = Some(Errno::CONNRESET);
             return w.returns(OK);
         }
@@ -321,14 +359,14 @@ fn close(mut w: Work<'_>, lingers: bool) -> Work<'_> {
     if w.t.state == State::SynSent {
         w.fired(&rules::CLOSE_SYN_SENT);
         w.fired(&rules::COUNT_ATTEMPT_GIVEN_UP);
-        if w.t.user.linger_s == Some(0) {
+        if w.t.user.options.linger_s == Some(0) {
             w.t.counts.add(Counter::AbortOnData);
         }
         w.t.delete();
         w.t.user.orphan = true;
         return w.returns(OK);
     }
-    if unread || w.t.user.linger_s == Some(0) {
+    if unread || w.t.user.options.linger_s == Some(0) {
         let rule: crate::rule::RuleRef = if unread { &rules::CLOSE_UNREAD } else { &rules::CLOSE_LINGER_ZERO };
         // `tcp_need_reset`; with the FIN still unsent in CLOSING and LAST-ACK too.
         let resets = unread
@@ -347,7 +385,7 @@ fn close(mut w: Work<'_>, lingers: bool) -> Work<'_> {
         return w.returns(OK);
     }
     queue_fin(&mut w);
-    if let Some(seconds) = w.t.user.linger_s.filter(|_| lingers && close_waits_in(w.t.state)) {
+    if let Some(seconds) = w.t.user.options.linger_s.filter(|_| lingers && close_waits_in(w.t.state)) {
         let timeout = w.timer(Ticks::exactly(w.p.ticks_of_s(u64::from(seconds))));
         w.t.user.closing_until = Some(timeout.due.plus(0, w.p.scheduling_ns));
         return w;
@@ -398,134 +436,6 @@ pub(crate) fn close_listener(mut w: Work<'_>) -> Vec<Work<'_>> {
     vec![w.returns(OK)]
 }
 
-/// Whether `setsockopt` takes the value (`do_tcp_setsockopt`; MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT).
-fn in_limits(option: SocketOption) -> bool {
-    match option {
-        SocketOption::KeepIdle(seconds) | SocketOption::KeepInterval(seconds) => (1..=32_767).contains(&seconds),
-        SocketOption::KeepCount(count) => (1..=127).contains(&count),
-        SocketOption::UserTimeout(ms) => ms >= 0,
-        SocketOption::Linger(_)
-        | SocketOption::Linger2(_)
-        | SocketOption::NoDelay(_)
-        | SocketOption::QuickAck(_)
-        | SocketOption::Cork(_)
-        | SocketOption::KeepAlive(_)
-        | SocketOption::ReuseAddr(_)
-        | SocketOption::ReceiveBuffer(_)
-        | SocketOption::SendBuffer(_)
-        | SocketOption::TimeToLive(_)
-        | SocketOption::UnicastHops(_)
-        | SocketOption::Error => true,
-    }
-}
-
-/// `setsockopt()`.
-fn set_option(mut w: Work<'_>, option: SocketOption) -> Vec<Work<'_>> {
-    if !in_limits(option) {
-        return vec![w.returns(CallResult::Error(Errno::INVAL))];
-    }
-    let listens = w.t.unclaimed();
-    let u = &mut w.t.user;
-    match option {
-        SocketOption::Linger(seconds) => u.linger_s = seconds,
-        SocketOption::Linger2(seconds) => u.linger2_s = seconds.clamp(-1, 120),
-        SocketOption::NoDelay(on) => {
-            u.no_delay = on;
-            if on {
-                emit::owe_transmission(&mut w);
-            }
-        }
-        SocketOption::QuickAck(on) => {
-            if on {
-                w.t.acking.pingpong = (0, 0);
-                if w.t.acking.scheduled {
-                    w.ack_permitted(&rules::ACK_ON_READ);
-                }
-            } else {
-                w.enter_pingpong();
-            }
-        }
-        SocketOption::Cork(on) => {
-            u.cork = on;
-            if !on {
-                emit::owe_transmission(&mut w);
-            }
-        }
-        SocketOption::UserTimeout(ms) => u.user_timeout_ms = ms.unsigned_abs(),
-        SocketOption::KeepAlive(on) => {
-            let was = core::mem::replace(&mut u.keepalive, on);
-            if !matches!(w.t.socket_state(), State::Closed | State::Listen) {
-                if on && !was {
-                    let idle = timeouts::keepalive_time(&w);
-                    w.t.keepalive = Some(w.timer(idle));
-                } else if !on {
-                    w.t.keepalive = None;
-                }
-            }
-        }
-        SocketOption::KeepIdle(seconds) => {
-            u.keep_idle_s = seconds;
-            if u.keepalive && !matches!(w.t.socket_state(), State::Closed | State::Listen) {
-                let tick = w.p.tick_ns();
-                let idle = timeouts::keepalive_time(&w);
-                let heard = w.at.since(w.t.heard_at);
-                let left = Ticks {
-                    lo: idle.lo.saturating_sub(heard.hi / tick + 1),
-                    hi: idle.hi.saturating_sub((heard.lo / tick).saturating_sub(1)),
-                };
-                w.t.keepalive = Some(w.timer(left));
-            }
-        }
-        SocketOption::KeepInterval(seconds) => u.keep_interval_s = seconds,
-        SocketOption::KeepCount(count) => u.keep_count = count,
-        SocketOption::ReuseAddr(on) => u.reuse_addr = on,
-        SocketOption::TimeToLive(hops) | SocketOption::UnicastHops(hops) => {
-            u.hop_limit = Some(hops);
-            if listens {
-                w.t.listener.hop_limit = Some(hops);
-            }
-        }
-        SocketOption::ReceiveBuffer(_) | SocketOption::SendBuffer(_) | SocketOption::Error => {}
-    }
-    vec![w.returns(OK)]
-}
-
-/// `getsockopt()`.
-fn get_option(w: &mut Work<'_>, option: SocketOption) -> CallResult {
-    let listens = w.t.unclaimed();
-    let u = &mut w.t.user;
-    CallResult::Value(match option {
-        SocketOption::Linger(_) => u.linger_s.map_or(-1, i64::from),
-        SocketOption::Linger2(_) if u.linger2_s == 0 => i64::from(w.p.fin_timeout_s),
-        SocketOption::Linger2(_) => i64::from(u.linger2_s),
-        SocketOption::NoDelay(_) => i64::from(u.no_delay),
-        SocketOption::QuickAck(_) => i64::from(w.t.acking.pingpong.1 < u64::from(w.p.pingpong_thresh)),
-        SocketOption::Cork(_) => i64::from(u.cork),
-        SocketOption::UserTimeout(_) => i64::from(u.user_timeout_ms),
-        SocketOption::KeepAlive(_) => i64::from(u.keepalive),
-        SocketOption::KeepIdle(_) if u.keep_idle_s == 0 => i64::from(w.p.keepalive_time_s),
-        SocketOption::KeepIdle(_) => i64::from(u.keep_idle_s),
-        SocketOption::KeepInterval(_) if u.keep_interval_s == 0 => i64::from(w.p.keepalive_intvl_s),
-        SocketOption::KeepInterval(_) => i64::from(u.keep_interval_s),
-        SocketOption::KeepCount(_) if u.keep_count == 0 => i64::from(w.p.keepalive_probes),
-        SocketOption::KeepCount(_) => i64::from(u.keep_count),
-        SocketOption::ReuseAddr(_) => i64::from(u.reuse_addr),
-        SocketOption::ReceiveBuffer(n) | SocketOption::SendBuffer(n) => i64::from(n),
-        SocketOption::TimeToLive(_) | SocketOption::UnicastHops(_) => {
-            i64::from(u.hop_limit.unwrap_or(HOP_LIMIT_DEFAULT))
-        }
-        SocketOption::Error if listens => 0,
-        SocketOption::Error => {
-            let soft = u.soft_error.filter(|_| u.error.is_none());
-            if soft.is_some() {
-                u.soft_error = None;
-                w.fired(&rules::SOFT_ERROR_TOLD);
-            }
-            i64::from(w.t.user.error.take().or(soft).map_or(0, |errno| errno.0))
-        }
-    })
-}
-
 /// `tcp_poll`
 pub(crate) fn poll(t: &Tcb) -> Poll {
     let u: &User = &t.user;
@@ -545,7 +455,8 @@ pub(crate) fn poll(t: &Tcb) -> Poll {
         events |= Poll::IN.0 | Poll::RDHUP.0;
     }
     if !matches!(state, State::SynSent | State::SynReceived) {
-        if u.unread > 0 {
+        // `tcp_stream_is_readable`: the urgent byte alone is nothing to read.
+        if u.unread > u32::from(t.before_urgent() == Some(0)) {
             events |= Poll::IN.0;
         }
         events |= Poll::OUT.0;

@@ -11,19 +11,21 @@ use alloc::vec::Vec;
 use crate::acking::{ack_sent, arm_at, data_sent};
 use crate::calls::opened;
 use crate::counts::count_sent;
-use crate::event::{Event, Timeout, Transition};
+use crate::describe::{describe, kind_text};
+use crate::event::{Event, Transition};
 use crate::profile::Profile;
 use crate::rule::{RuleRef, rules};
 use crate::segment::{Flags, HOP_LIMIT_DEFAULT, SackBlock, Segment, Seq, Timestamps};
 use crate::state::State;
 use crate::step::{Work, pending, step};
-use crate::tcb::{AckBy, Emission, EmissionKind, InFlight, RetransmitKind, Tcb};
+use crate::tcb::{AckBy, Emission, EmissionKind, InFlight, LossProbe, RetransmitKind, Tcb};
 use crate::time::{Nanos, Span, Ticks, Timer};
 use crate::timeouts;
 use crate::wheel::arm;
 
-/// Segments that may be outstanding before the first loss (RFC 6928).
-const INITIAL_WINDOW: usize = 10;
+/// TCPOLEN_SACK_BASE_ALIGNED and TCPOLEN_SACK_PERBLOCK, bytes.
+const SACK_BASE: u32 = 4;
+const SACK_BLOCK: u32 = 8;
 
 /// Why a segment does not fit.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,7 +67,7 @@ pub fn explain(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile) -> Re
             }
         }
     }
-    if found.is_empty() && tcb.recovering && !tcb.flight.is_empty() {
+    if found.is_empty() && tcb.recovering && !tcb.flight.is_empty() && tcb.state != State::Closed {
         // Recovery may retransmit any hole at any time; what an ACK starts goes out before the text of its segment is taken (`tcp_ack`).
         let before_text = Tcb { rcv_nxt: tcb.rcv_wup, ..tcb.clone() };
         let fitting =
@@ -74,12 +76,15 @@ pub fn explain(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile) -> Re
             let mut t = tcb.clone();
             t.transitions.clear();
             count_sent(&mut t, EmissionKind::Retransmit, &rules::RTO_RECOVERY, segment);
-            sent(&mut t, EmissionKind::Retransmit, segment, at, profile);
+            sent(&mut t, EmissionKind::Retransmit, segment, at, at, profile);
             if segment.ack != tcb.rcv_nxt {
                 (t.acking, t.delayed_ack) = (tcb.acking, tcb.delayed_ack);
             }
-            let rto = t.rtt.rto;
-            t.retransmit = Some((RetransmitKind::Timeout, arm_at(at, rto, profile)));
+            let oldest = tcb.flight.first().is_some_and(|sent| sent.seq == segment.seq);
+            if oldest && t.retransmit.is_none_or(|(kind, _)| kind != RetransmitKind::Reordering) {
+                let rto = t.rtt.rto;
+                t.retransmit = Some((RetransmitKind::Timeout, arm_at(at, rto, profile)));
+            }
             found.push(Transition { tcb: t, result: None, rules: alloc::vec![&rules::RTO_RECOVERY], due: None });
         }
     }
@@ -90,19 +95,27 @@ pub fn explain(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile) -> Re
 fn fit_owed(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile, miss: &mut Mismatch) -> Vec<Transition> {
     let mut found = Vec::new();
     for (i, owed) in tcb.owed.iter().enumerate() {
-        match fits(tcb, owed.kind, segment, profile) {
+        let before_text = owed.acks.map(|acks| Tcb { rcv_nxt: acks, ..tcb.clone() });
+        match fits(before_text.as_ref().unwrap_or(tcb), owed.kind, segment, profile) {
             Ok(()) if owed.due.lo <= at => {
                 let mut t = tcb.clone();
                 t.transitions.clear();
                 let rule = owed.rule;
                 t.owed.drain(..=i);
-                if owed.kind == EmissionKind::Transmit {
+                if owed.kind == EmissionKind::Transmit && owed.acks.is_none() {
                     // It acknowledges what arrived before it.
                     t.owed.retain(|later| !matches!(later.kind, EmissionKind::Ack { by: AckBy::Socket, .. }));
                 }
                 let more = owed.kind == EmissionKind::Transmit && unsent(&t) > segment.len();
                 count_sent(&mut t, owed.kind, rule, segment);
-                sent(&mut t, owed.kind, segment, at, profile);
+                sent(&mut t, owed.kind, segment, owed.due.lo, at, profile);
+                if owed.acks.is_some() {
+                    (t.acking, t.delayed_ack) = (tcb.acking, tcb.delayed_ack);
+                }
+                if owed.rule == &rules::REORDERING {
+                    // `tcp_rack_reo_timeout` sends first.
+                    t.retransmit = remaining_rto(&t, Span::at(at), profile).map(|rto| (RetransmitKind::Timeout, rto));
+                }
                 if owed.rule == &rules::CORK_TIMEOUT {
                     // `tcp_write_wakeup` schedules no loss probe.
                     let rto = t.rtt.rto;
@@ -123,7 +136,8 @@ fn fit_owed(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile, miss: &m
                 }
             }
         }
-        if owed.must {
+        // Whatever acknowledges takes along an ACK that was put off.
+        if owed.must && !owed.is_compressed() {
             break;
         }
     }
@@ -153,25 +167,45 @@ fn segment_size(t: &Tcb) -> u32 {
     if half == 0 { t.agreed.snd_mss } else { t.agreed.snd_mss.min(half.max(HEADERS_LEAST - 20)) }
 }
 
+/// The same with room for SACK blocks, where there are some to tell: for as many as there may be, and for one (`tcp_current_mss`).
+fn segment_size_now(t: &Tcb) -> (u32, u32) {
+    let whole = segment_size(t);
+    if !t.agreed.sack || !t.reports_blocks() {
+        return (whole, whole);
+    }
+    let most = if t.agreed.timestamps { 3 } else { 4 };
+    (whole.saturating_sub(SACK_BASE + most * SACK_BLOCK), whole.saturating_sub(SACK_BASE + SACK_BLOCK))
+}
+
 /// Whether unsent data may go: window (section 3.8.6), Nagle (3.7.4), congestion window.
 fn sendable(t: &Tcb) -> Sendable {
     let room = (t.snd_una + t.snd_wnd).since(t.snd_nxt);
     let data = unsent(t) - u32::from(t.fin_queued);
     // `tcp_snd_wnd_test`: all of a segment or nothing of it; the probe timer cuts it to the window.
-    if room <= 0 || data.min(segment_size(t)) as i32 > room {
+    let (least, most) = segment_size_now(t);
+    let partial = data < least && !t.fin_queued;
+    if room <= 0 || data.min(least) as i32 > room || t.user.options.cork && partial {
         return Sendable::Blocked;
     }
-    let partial = data < segment_size(t) && !t.fin_queued;
-    if t.user.cork && partial {
-        return Sendable::Blocked;
-    }
-    if partial && !t.user.no_delay && !t.flight.is_empty() {
+    let partial = data < most && !t.fin_queued;
+    let held_back = t.user.options.cork || !t.user.options.no_delay && !t.flight.is_empty();
+    if data.min(most) as i32 > room || partial && held_back {
         return Sendable::Maybe;
     }
-    if t.recovering || t.flight.len() >= INITIAL_WINDOW || (unsent(t) as i32) > room {
+    let all = data as i32 > room && t.flight.is_empty() || unsent(t) as i32 <= room;
+    let all = all && !may_be_put_off(t, data, room as u32, most);
+    if t.recovering || t.flight.len() >= t.congestion.window as usize || !all {
         return Sendable::Maybe;
     }
     Sendable::Now
+}
+
+/// Whether a burst may wait until more of the windows is open: with segments in flight less than a third is (`tcp_tso_should_defer`).
+fn may_be_put_off(t: &Tcb, data: u32, room: u32, mss: u32) -> bool {
+    const DIVISOR: u32 = 3;
+    let left = t.congestion.window.saturating_sub(t.flight.len() as u32);
+    let (open, whole) = (room.min(left * mss), t.snd_wnd.min(t.congestion.window * mss));
+    data > mss && !t.flight.is_empty() && open < whole / DIVISOR
 }
 
 /// Unsent data is owed, permitted, or waits behind a closed window (`tcp_push`, `tcp_data_snd_check`).
@@ -190,7 +224,7 @@ pub(crate) fn owe_transmission(w: &mut Work<'_>) {
             return;
         }
     };
-    let at = w.at;
+    let at = w.at_once();
     if let Some(owed) = w.t.owed.iter_mut().find(|owed| owed.kind == EmissionKind::Transmit) {
         owed.must |= must;
         owed.due = Span::new(owed.due.lo, at.hi.max(owed.due.hi));
@@ -204,20 +238,25 @@ pub(crate) fn owe_transmission(w: &mut Work<'_>) {
 /// Data waits with nothing in flight: behind a closed window or a cork (`tcp_check_probe_timer`).
 pub(crate) fn await_window(w: &mut Work<'_>) {
     if w.t.flight.is_empty() && w.t.retransmit.is_none() {
-        w.t.retransmit = Some((RetransmitKind::WindowProbe, w.timer(window_probe_after(&w.t, w.at, w.p))));
+        let when = w.t.rtt.rto.map(|rto| rto.max(probe_timeout_min(w.p)));
+        w.t.retransmit = Some((RetransmitKind::WindowProbe, w.timer(when)));
     }
 }
 
-/// `tcp_probe0_when`: the RTO, at least TCP_RTO_MIN whatever tcp_rto_min_us says, doubled for each probe before; the user timeout
-/// may clamp it (`tcp_clamp_probe0_to_user_timeout`).
-pub(crate) fn window_probe_after(t: &Tcb, at: Span, p: &Profile) -> Ticks {
+/// TCP_RTO_MIN whatever tcp_rto_min_us says (`tcp_probe0_base`).
+fn probe_timeout_min(p: &Profile) -> u64 {
     const TCP_RTO_MIN_MS: u64 = 200;
-    let least = p.ticks_of_ms(TCP_RTO_MIN_MS);
+    p.ticks_of_ms(TCP_RTO_MIN_MS)
+}
+
+/// `tcp_probe0_when`: the RTO, doubled for each probe before; the user timeout may clamp it (`tcp_clamp_probe0_to_user_timeout`).
+pub(crate) fn window_probe_after(t: &Tcb, at: Span, p: &Profile) -> Ticks {
+    let least = probe_timeout_min(p);
     // ilog2(TCP_RTO_MAX / TCP_RTO_MIN) + 1
     let shift = t.backoff.min(10);
     let when = t.rtt.rto.map(|rto| (rto.max(least) << shift).min(p.rto_max()));
-    let Some(since) = t.probing_since.filter(|_| t.user.user_timeout_ms > 0) else { return when };
-    let limit = p.ticks_of_ms(u64::from(t.user.user_timeout_ms));
+    let Some(since) = t.probing_since.filter(|_| t.user.options.user_timeout_ms > 0) else { return when };
+    let limit = p.ticks_of_ms(u64::from(t.user.options.user_timeout_ms));
     let gone = p.ticks_since(at, since);
     // TCP_TIMEOUT_MIN
     let left = |gone: u64| limit.saturating_sub(gone).max(2);
@@ -234,9 +273,13 @@ fn transmit_timer(t: &Tcb, at: Span, advancing: bool, p: &Profile) -> Option<(Re
     if t.flight.is_empty() {
         return None;
     }
-    let full = arm(at, t.rtt.rto, p);
     if !p.loss_probe || !t.agreed.sack || t.recovering || t.retransmits > 0 {
-        return Some((RetransmitKind::Timeout, full));
+        // In place of another timer it counts from the oldest segment (`tcp_rearm_rto`).
+        let from_oldest = t
+            .retransmit
+            .is_some_and(|(kind, _)| matches!(kind, RetransmitKind::LossProbe | RetransmitKind::Reordering));
+        let rto = if from_oldest { rto_left(t, at, p) } else { t.rtt.rto };
+        return Some((RetransmitKind::Timeout, arm(at, rto, p)));
     }
     let probe = match t.rtt.srtt8 {
         Some(srtt8) => {
@@ -246,7 +289,10 @@ fn transmit_timer(t: &Tcb, at: Span, advancing: bool, p: &Profile) -> Option<(Re
         None => p.rto_initial(),
     };
     let rto = if advancing { t.rtt.rto } else { rto_left(t, at, p) };
-    let delta = Ticks { lo: probe.lo.min(rto.lo), hi: probe.hi.min(rto.hi) };
+    // An RTO that is overdue, because another timer took its place, does not bring it forward.
+    let over = !advancing
+        && t.flight.first().is_some_and(|head| at.since(Span::at(head.sent_at)).hi >= t.rtt.rto.lo * p.tick_ns());
+    let delta = Ticks { lo: probe.lo.min(rto.lo), hi: if over { probe.hi } else { probe.hi.min(rto.hi) } };
     Some((RetransmitKind::LossProbe, arm(at, delta, p)))
 }
 
@@ -316,7 +362,7 @@ fn fits(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -> Result<(
         }
         EmissionKind::Retransmit => {
             let first = if t.recovering && t.retransmits == 0 {
-                t.flight.iter().any(|sent| sent.seq == segment.seq)
+                t.flight.iter().any(|sent| sent.seq == segment.seq && !sent.sacked)
             } else {
                 t.flight.first().is_some_and(|sent| sent.seq == segment.seq)
             };
@@ -329,7 +375,7 @@ fn fits(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -> Result<(
             let last = segment.end() == t.snd_nxt && t.flight.last().is_some_and(|sent| sent.seq.at_most(segment.seq));
             let new = segment.seq == t.snd_nxt && segment.end().at_most(t.write_seq);
             check(flags == in_stream, 3);
-            check(last || new, 2);
+            check(last || new || last_two_in_one(t, segment, p), 2);
             check(!segment.is_empty(), 1);
             check(segment.ack == t.rcv_nxt, 2);
         }
@@ -348,6 +394,20 @@ fn fits(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -> Result<(
         expected: wanted,
         likeness: likeness + 10,
     })
+}
+
+/// Whether it is of the last two segments, which were one behind the socket: where SACK blocks have come or gone since, it is cut
+/// elsewhere (`tcp_send_loss_probe`, `tcp_fragment`).
+fn last_two_in_one(t: &Tcb, segment: &Segment, p: &Profile) -> bool {
+    let Some([first, second]) = t.flight.last_chunk() else { return false };
+    let (at_once, first_time) =
+        (second.sent_at.saturating_sub(first.sent_at) <= p.processing_ns, !first.again && !second.again);
+    let mss = t.agreed.snd_mss;
+    let Ok(cut) = u32::try_from(segment.seq.since(first.seq)) else { return false };
+    // All of it, or what is behind as much as a segment may be now.
+    let behind_one = cut == mss || (1..=4).any(|blocks| cut + SACK_BASE + blocks * SACK_BLOCK == mss);
+    let fits = cut == 0 && segment.data_len <= mss || behind_one && segment.seq.before(second.end);
+    fits && at_once && first_time && segment.end() == second.end && second.end == t.snd_nxt
 }
 
 /// Options and window: what both sides agreed on.
@@ -398,9 +458,11 @@ fn fits_agreement(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -
         return Err((&rules::SEGMENT_DSACK, format!("a SACK block {left}:{right}")));
     }
     let opens = matches!(kind, EmissionKind::Syn | EmissionKind::SynAck);
-    if !segment.has(Flags::RST) && !opens && t.rcv_wnd > 0 {
+    let wraps = t.rcv_wnd_full && matches!(kind, EmissionKind::Ack { by: AckBy::TimeWait, .. });
+    if !segment.has(Flags::RST) && !opens && t.rcv_wnd > 0 && !wraps {
         let edge = segment.ack + (u32::from(segment.wnd) << t.agreed.rcv_scale);
-        let old = t.rcv_wup + t.rcv_wnd;
+        let told = if t.rcv_wnd_full { t.rcv_wnd.min(u16::MAX.into()) } else { t.rcv_wnd };
+        let old = t.rcv_wup + told;
         if edge.before(old - (1 << t.agreed.rcv_scale)) {
             let text = format!("a right window edge of at least {}", old.since(t.irs));
             return Err((&rules::SEGMENT_WINDOW, text));
@@ -434,7 +496,7 @@ fn hop_limit(t: &Tcb, kind: EmissionKind) -> u8 {
         | EmissionKind::LossProbe
         | EmissionKind::Probe { .. } => true,
     };
-    t.user.hop_limit.filter(|_| by_socket).unwrap_or(HOP_LIMIT_DEFAULT)
+    t.user.options.hop_limit.filter(|_| by_socket).unwrap_or(HOP_LIMIT_DEFAULT)
 }
 
 /// What a stack that plays the model puts into its segments by itself.
@@ -454,7 +516,9 @@ pub struct Voice {
 
 /// The plainest segment that serves the first emission owed; permitted ones are left out by then.
 pub fn emitted(tcb: &Tcb, voice: &Voice, profile: &Profile) -> Option<Segment> {
-    let kind = tcb.owed.iter().find(|owed| owed.must)?.kind;
+    let owed = tcb.owed.iter().find(|owed| owed.must)?;
+    let (kind, before_text) = (owed.kind, owed.acks.map(|acks| Tcb { rcv_nxt: acks, ..tcb.clone() }));
+    let tcb = before_text.as_ref().unwrap_or(tcb);
     let mut segment = concrete(tcb, kind, voice.iss)?;
     segment.hop_limit = hop_limit(tcb, kind);
     let timestamps = match kind {
@@ -529,7 +593,7 @@ fn concrete(t: &Tcb, kind: EmissionKind, iss: Seq) -> Option<Segment> {
             stream(&mut segment, t.snd_nxt, if t.write_seq.after(edge) { edge } else { t.write_seq });
         }
         EmissionKind::Retransmit => {
-            let first = t.flight.first()?;
+            let first = t.flight.iter().find(|sent| !sent.sacked)?;
             stream(&mut segment, first.seq, first.end);
         }
         EmissionKind::LossProbe => {
@@ -542,7 +606,9 @@ fn concrete(t: &Tcb, kind: EmissionKind, iss: Seq) -> Option<Segment> {
 }
 
 /// What the transmission of `segment` as a `kind` does to the connection.
-fn sent(t: &mut Tcb, kind: EmissionKind, segment: &Segment, at: Nanos, p: &Profile) {
+fn sent(t: &mut Tcb, kind: EmissionKind, segment: &Segment, due: Nanos, at: Nanos, p: &Profile) {
+    // The kernel takes its stamp before the segment is seen.
+    let stamped = due.max(at.saturating_sub(p.processing_ns)).min(at);
     if let Some(ts) = segment.options.timestamps {
         t.ts_sent = Some((ts.val, at));
         if kind == EmissionKind::SynAck {
@@ -573,35 +639,37 @@ fn sent(t: &mut Tcb, kind: EmissionKind, segment: &Segment, at: Nanos, p: &Profi
         }
         let scale = if opens { 0 } else { t.agreed.rcv_scale };
         t.rcv_wnd = u32::from(segment.wnd) << scale;
+        t.rcv_wnd_full = scale == 0 && segment.wnd == u16::MAX;
     }
     match kind {
-        EmissionKind::Syn | EmissionKind::SynAck => sent_opening(t, kind, segment, at, p),
-        EmissionKind::Transmit => sent_new(t, segment, at, p),
+        EmissionKind::Syn | EmissionKind::SynAck => sent_opening(t, kind, segment, (stamped, at), p),
+        EmissionKind::Transmit => sent_new(t, segment, (stamped, at), p),
         EmissionKind::Retransmit => {
-            mark_again(t, segment, at);
+            mark_again(t, segment, at, stamped);
             t.retransmitted_at.get_or_insert(Span::at(at));
         }
         EmissionKind::LossProbe => {
-            if segment.seq == t.snd_nxt {
-                sent_new(t, segment, at, p);
+            let again = segment.seq != t.snd_nxt;
+            if !again {
+                sent_new(t, segment, (stamped, at), p);
                 let rto = t.rtt.rto;
                 t.retransmit = Some((RetransmitKind::Timeout, arm_at(at, rto, p)));
             } else {
-                mark_again(t, segment, at);
+                mark_again(t, segment, at, stamped);
             }
-            t.probe_high = Some(t.snd_nxt);
+            t.loss_probe = Some(LossProbe { end: t.snd_nxt, again });
         }
         EmissionKind::Ack { .. } | EmissionKind::Reset { .. } | EmissionKind::Probe { .. } => {}
     }
 }
 
 /// The SYN or SYN,ACK: the connection's numbers begin.
-fn sent_opening(t: &mut Tcb, kind: EmissionKind, segment: &Segment, at: Nanos, p: &Profile) {
+fn sent_opening(t: &mut Tcb, kind: EmissionKind, segment: &Segment, (stamped, at): (Nanos, Nanos), p: &Profile) {
     let first = t.flight.is_empty();
     if first {
         opened(t, segment.seq);
         (t.opened_at, t.iss_within) = (Some(at), None);
-        t.flight.push(InFlight { seq: segment.seq, end: segment.end(), sent_at: at, again: false });
+        t.flight.push(InFlight::new(segment, at, stamped));
         let rto = t.rtt.rto;
         t.retransmit = Some((RetransmitKind::Timeout, arm_at(at, rto, p)));
         let scale = segment.options.wscale.unwrap_or(0).min(14);
@@ -617,10 +685,10 @@ fn sent_opening(t: &mut Tcb, kind: EmissionKind, segment: &Segment, at: Nanos, p
         }
     } else if kind == EmissionKind::SynAck && t.user.owned {
         // The SYN,ACK takes the SYN's place and its time (`tcp_send_synack`).
-        let first = InFlight { seq: segment.seq, end: segment.end(), sent_at: at, again: t.retransmits > 0 };
+        let first = InFlight { again: t.retransmits > 0, ..InFlight::new(segment, at, stamped) };
         t.flight.iter_mut().take(1).for_each(|sent| *sent = first);
     } else {
-        mark_again(t, segment, at);
+        mark_again(t, segment, at, stamped);
         // On the request socket it restarts the timer, also as the answer to a repeated SYN (`inet_rtx_syn_ack`, `tcp_check_req`).
         if kind == EmissionKind::SynAck {
             t.retransmits += 1;
@@ -631,19 +699,20 @@ fn sent_opening(t: &mut Tcb, kind: EmissionKind, segment: &Segment, at: Nanos, p
 }
 
 /// New data or the FIN.
-fn sent_new(t: &mut Tcb, segment: &Segment, at: Nanos, p: &Profile) {
+fn sent_new(t: &mut Tcb, segment: &Segment, (stamped, at): (Nanos, Nanos), p: &Profile) {
     t.snd_nxt = segment.end();
     if t.state == State::Closed {
         // The connection ended in the same breath.
         return;
     }
-    t.flight.push(InFlight { seq: segment.seq, end: segment.end(), sent_at: at, again: false });
+    t.flight.push(InFlight::new(segment, at, stamped));
     if segment.data_len > 0 {
         data_sent(t, Span::at(at), p);
     }
     let next = transmit_timer(t, Span::at(at), false, p);
     // The RTO runs from the oldest segment (`tcp_event_new_data_sent`); a loss probe is counted from the newest.
-    let runs = t.flight.len() > 1 && t.retransmit.is_some_and(|(kind, _)| kind == RetransmitKind::Timeout);
+    let runs = t.flight.len() > 1
+        && t.retransmit.is_some_and(|(kind, _)| matches!(kind, RetransmitKind::Timeout | RetransmitKind::Reordering));
     let probes = next.is_some_and(|(kind, _)| kind == RetransmitKind::LossProbe);
     if probes || !runs {
         t.retransmit = next;
@@ -651,96 +720,12 @@ fn sent_new(t: &mut Tcb, segment: &Segment, at: Nanos, p: &Profile) {
 }
 
 /// What a retransmission covers becomes one segment (`tcp_retrans_try_collapse`).
-fn mark_again(t: &mut Tcb, segment: &Segment, at: Nanos) {
+fn mark_again(t: &mut Tcb, segment: &Segment, at: Nanos, stamped: Nanos) {
     let (seq, end) = (segment.seq, segment.end());
     let covered = |sent: &InFlight| !sent.seq.before(seq) && sent.end.at_most(end);
+    t.flight.iter_mut().filter(|sent| sent.seq.before(seq) && sent.end.after(seq)).for_each(|sent| sent.end = seq);
     if let Some(i) = t.flight.iter().position(covered) {
         t.flight.retain(|sent| !covered(sent));
-        t.flight.insert(i, InFlight { seq, end, sent_at: at, again: true });
-    }
-}
-
-/// What may come next, in words: emissions with their windows, timers with theirs.
-pub fn describe(t: &Tcb) -> Vec<String> {
-    let seconds = |ns: Nanos| {
-        if ns == Nanos::MAX {
-            "later".to_string()
-        } else {
-            format!("+{}.{:06}", ns / 1_000_000_000, ns / 1_000 % 1_000_000)
-        }
-    };
-    let mut lines: Vec<String> = t
-        .owed
-        .iter()
-        .map(|owed| {
-            let verb = if owed.must { "by" } else { "optionally, by" };
-            format!("{} {verb} {}", kind_text(t, owed.kind), seconds(owed.due.hi))
-        })
-        .collect();
-    for (timeout, due) in pending(t) {
-        let what = match timeout {
-            Timeout::Retransmit => match t.retransmit.map(|(kind, _)| kind) {
-                Some(RetransmitKind::LossProbe) => "a tail loss probe",
-                Some(RetransmitKind::WindowProbe) => "a window probe",
-                Some(RetransmitKind::Timeout) | None => "a retransmission",
-            },
-            Timeout::DelayedAck => "the delayed ACK",
-            Timeout::Keepalive => "the keepalive timer",
-            Timeout::TimeWait => "the end of the wait",
-            Timeout::Linger => "the return of close()",
-        };
-        lines.push(format!("{what} between {} and {}", seconds(due.lo), seconds(due.hi)));
-    }
-    if lines.is_empty() {
-        lines.push(format!("nothing from {}", t.state));
-    }
-    lines
-}
-
-/// A kind of segment in relative notation.
-pub(crate) fn kind_text(t: &Tcb, kind: EmissionKind) -> String {
-    let iss = t.iss.unwrap_or_default();
-    let seq_of = |seq: Seq| seq.since(iss);
-    let ack_of = |ack: Seq| ack.since(t.irs);
-    match kind {
-        EmissionKind::Syn => "S 0:0(0)".to_string(),
-        EmissionKind::SynAck => "S. 0:0(0) ack 1".to_string(),
-        EmissionKind::Ack { seq, ack, .. } => {
-            format!(". {0}:{0}(0) ack {1}", seq_of(seq), ack_of(ack))
-        }
-        EmissionKind::Reset { seq, ack: None, .. } if t.iss.is_some() => format!("R {0}:{0}(0)", seq_of(seq)),
-        EmissionKind::Reset { seq: _, ack: None, .. } => "R".to_string(),
-        EmissionKind::Reset { seq, ack: Some(ack), active } => {
-            if active {
-                format!("R. {0}:{0}(0) ack {1}", seq_of(seq), ack_of(ack))
-            } else {
-                format!("R. ack {}", ack_of(ack))
-            }
-        }
-        EmissionKind::Transmit => {
-            let data = unsent(t) - u32::from(t.fin_queued && unsent(t) > 0);
-            let flags = if t.fin_queued { "F." } else { "." };
-            let from = seq_of(t.snd_nxt);
-            format!("{flags} {from}:{}({data}) ack {}", i64::from(from) + i64::from(data), ack_of(t.rcv_nxt))
-        }
-        EmissionKind::Retransmit | EmissionKind::LossProbe => {
-            let sent = if kind == EmissionKind::Retransmit { t.flight.first() } else { t.flight.last() };
-            match sent {
-                Some(sent) => {
-                    let fin = t.fin_queued && sent.end == t.write_seq;
-                    let flags = if fin { "F." } else { "." };
-                    let end = sent.end - u32::from(fin);
-                    format!(
-                        "{flags} {}:{}({}) ack {}",
-                        seq_of(sent.seq),
-                        seq_of(end),
-                        end.since(sent.seq),
-                        ack_of(t.rcv_nxt)
-                    )
-                }
-                None => "a retransmission".to_string(),
-            }
-        }
-        EmissionKind::Probe { seq } => format!(". {0}:{0}(0) ack {1}", seq_of(seq), ack_of(t.rcv_nxt)),
+        t.flight.insert(i, InFlight { again: true, ..InFlight::new(segment, at, stamped) });
     }
 }

@@ -8,23 +8,30 @@
 extern crate alloc;
 
 mod acking;
+mod acknowledge;
 mod alternative;
 mod another;
 mod arrives;
 mod call;
 mod calls;
+mod congestion;
 mod counts;
+mod describe;
 mod emit;
 mod event;
 mod icmp;
 mod opening;
 mod profile;
+mod rack;
+mod reassembly;
 mod rtt;
 mod rule;
 mod segment;
+mod socket_options;
 mod state;
 mod step;
 mod tcb;
+mod text;
 mod time;
 mod time_wait;
 mod timeouts;
@@ -33,15 +40,21 @@ mod wheel;
 pub use alternative::{ALTERNATIVES, Alternative, choice_of};
 pub use another::{Another, AnotherCall, Listener, ephemeral_ports};
 pub use call::{Call, CallResult, Errno, Poll, Queue, ShutdownHow, SocketOption};
+pub use congestion::Congestion;
 pub use counts::{Counter, Counts, unsent_counts};
-pub use emit::{Mismatch, Voice, describe, emitted, explain};
+pub use describe::describe;
+pub use emit::{Mismatch, Voice, emitted, explain};
 pub use event::{Damaged, Event, Timeout, Transition};
 pub use icmp::{IcmpError, IcmpKind};
 pub use profile::{Profile, TimeWaitReuse};
+pub use rack::{Rack, Recovery};
 pub use rule::{Level, RULES, Rule, RuleRef, rule, rules};
 pub use segment::{Flags, HOP_LIMIT_DEFAULT, Options, SackBlock, Segment, Seq, Timestamps};
 pub use state::State;
 pub use step::{pending, step};
-pub use tcb::{AckBy, Acking, Agreed, Emission, EmissionKind, InFlight, Neighbours, RetransmitKind, Rtt, Tcb, User};
+pub use tcb::{
+    AckBy, Acking, Agreed, Emission, EmissionKind, InFlight, LossProbe, Neighbours, RetransmitKind, Rtt, SocketOptions,
+    Tcb, User,
+};
 pub use time::{Nanos, Span, Ticks, Timer};
 pub use wheel::timer_slack_ns;

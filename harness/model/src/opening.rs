@@ -6,15 +6,17 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::another::Listener;
+use crate::acknowledge::{acknowledge, sample_rtt_of_open};
 use crate::arrives;
 use crate::call::Errno;
+use crate::congestion::Congestion;
 use crate::counts::Counter;
 use crate::rule::{RuleRef, rules};
 use crate::segment::{Flags, Segment, Seq};
 use crate::state::State;
 use crate::step::{Limited, Work};
 use crate::tcb::{AckBy, Agreed, EmissionKind, Rtt, Tcb, User, scaled_window};
+use crate::text::text_and_fin;
 
 /// The RST that answers `segment` (section 3.10.7.1; `tcp_v4_send_reset`); none for a RST.
 pub(crate) fn reset_reply(w: &mut Work<'_>, segment: &Segment, rule: RuleRef) {
@@ -62,9 +64,7 @@ fn queue_is_full(w: &Work<'_>) -> bool {
 
 /// A SYN makes a request socket; `iss` is the number it will use, where it is known.
 pub(crate) fn accept_syn(w: &mut Work<'_>, segment: &Segment, iss: Option<Seq>) {
-    let keepalive = w.t.user.keepalive;
-    let Listener { reuse_addr, hop_limit, .. } = w.t.listener;
-    let user = User { listening: true, descriptors: 0, keepalive, reuse_addr, hop_limit, ..User::new() };
+    let user = User { listening: true, descriptors: 0, options: w.t.listener.options, ..User::new() };
     let owed = core::mem::take(&mut w.t.owed);
     let Tcb { listener, another, neighbours, counts, .. } = w.t;
     w.t = Tcb { state: State::SynReceived, user, owed, iss, listener, another, neighbours, counts, ..Tcb::closed() };
@@ -149,7 +149,9 @@ pub(crate) fn arrives_syn_sent<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Wo
     w.t.rcv_wnd = wnd;
     w.t.agreed.rcv_scale = if w.p.window_scaling && segment.options.wscale.is_some() { rcv_scale } else { 0 };
     w.t.snd_una = una;
-    arrives::acknowledge(&mut w, segment);
+    let retransmits = w.t.retransmits;
+    acknowledge(&mut w, segment);
+    w.t.congestion = Congestion::opened(retransmits);
     w.t.retransmits = 0;
     w.t.heard_at = w.at;
     if w.t.rtt.srtt8.is_none() {
@@ -191,7 +193,7 @@ pub(crate) fn initialize_rcv_mss(w: &mut Work<'_>) {
 
 /// A keepalive asked for before the connection opened starts with it (`tcp_finish_connect`, `tcp_create_openreq_child`).
 fn arm_keepalive_on_open(w: &mut Work<'_>) {
-    if w.t.user.keepalive {
+    if w.t.user.options.keepalive {
         let idle = crate::timeouts::keepalive_time(w);
         w.t.keepalive = Some(w.timer(idle));
     }
@@ -321,7 +323,7 @@ fn acceptable<'p>(mut w: Work<'p>, segment: &Segment, iss: Seq) -> Vec<Work<'p>>
     {
         w.t.ts_recent = ts.val;
     }
-    arrives::text_and_fin(w, segment)
+    text_and_fin(w, segment)
 }
 
 /// The ACK of the SYN,ACK makes the full socket.
@@ -331,9 +333,10 @@ fn establish(w: &mut Work<'_>, segment: &Segment) {
     w.t.counts.add(Counter::CurrEstab);
     let scale = w.t.agreed.snd_scale;
     w.t.limited_ack_at = None;
-    arrives::sample_rtt_of_open(w, segment);
+    sample_rtt_of_open(w, segment);
     w.t.flight.clear();
     w.t.retransmit = None;
+    w.t.congestion = Congestion::opened(w.t.retransmits);
     w.t.retransmits = 0;
     w.t.backoff = 0;
     w.t.retransmitted_at = None;
@@ -346,6 +349,9 @@ fn establish(w: &mut Work<'_>, segment: &Segment) {
     w.t.transitions.push((State::SynReceived, State::Established));
     w.t.state = State::Established;
     w.t.acking.last_data_at = Some(w.at);
+    if w.t.listener.interactive {
+        w.enter_pingpong();
+    }
     initialize_rcv_mss(w);
     arm_keepalive_on_open(w);
 }

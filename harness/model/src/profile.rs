@@ -68,6 +68,12 @@ pub struct Profile {
     pub mss_default: u32,
     /// `tcp_pingpong_thresh`; 3 in kernels before 6.7 that lack the sysctl.
     pub pingpong_thresh: u32,
+    /// `tcp_comp_sack_delay_ns`
+    pub comp_sack_delay_ns: Nanos,
+    /// `tcp_comp_sack_slack_ns`
+    pub comp_sack_slack_ns: Nanos,
+    /// `tcp_comp_sack_nr`
+    pub comp_sack_nr: u32,
 }
 
 /// When a connection in TIME-WAIT may be taken over (`tcp_twsk_unique`), provided that it used timestamps.
@@ -125,6 +131,9 @@ impl Profile {
             abort_on_overflow: number("tcp_abort_on_overflow", 0) != 0,
             mss_default: 536,
             pingpong_thresh: number("tcp_pingpong_thresh", 3),
+            comp_sack_delay_ns: number("tcp_comp_sack_delay_ns", 1_000_000).into(),
+            comp_sack_slack_ns: number("tcp_comp_sack_slack_ns", 100_000).into(),
+            comp_sack_nr: number("tcp_comp_sack_nr", 44),
         }
     }
 

@@ -13,6 +13,7 @@ impl Rtt {
     pub(crate) fn sample(&mut self, rtt: Span, snd_una: Seq, snd_nxt: Seq, profile: &Profile) {
         let rto_min = profile.rto_min_us;
         let m: Bounds = (rtt.lo / 1000, rtt.hi / 1000 + 1);
+        self.least = Some(self.least.map_or(m, |least| (least.0.min(m.0), least.1.min(m.1))));
         match self.srtt8 {
             None => {
                 self.srtt8 = Some((m.0.max(1) * 8, m.1.max(1) * 8));

@@ -88,6 +88,7 @@ pub mod rules {
         CALL_SEND: "send/data", Must, "RFC 9293 section 3.10.2", "SEND segments the data and sends what the window allows";
         CALL_SEND_CLOSED: "send/closing", Must, "RFC 9293 section 3.10.2", "SEND after CLOSE is an error";
         CALL_RECEIVE: "receive/data-then-eof", Must, "RFC 9293 section 3.10.3", "RECEIVE returns the data in order, and only then the end of the stream";
+        CALL_RECEIVE_URGENT: "receive/urgent-left-out", Linux, "RFC 6093 section 3.2, Linux tcp_recvmsg_locked(), man page tcp(7)", "without SO_OOBINLINE the last urgent byte is not in the stream: a read ends before it, and the next one passes it over", departs "RFC 9293 section 3.8.5";
         CALL_RECEIVE_ERROR: "receive/error", Must, "RFC 9293 section 3.10.3", "RECEIVE on a reset or timed-out connection returns the error once";
         CALL_RESULT: "call/result", Linux, "Linux man page tcp(7)", "a call returns what the socket's state demands";
         CLOSE_FIN: "close/fin", Must, "RFC 9293 section 3.10.4", "CLOSE sends a FIN behind all data: FIN-WAIT-1 from ESTABLISHED, LAST-ACK from CLOSE-WAIT";
@@ -175,10 +176,12 @@ pub mod rules {
         ACK_CLOSING: "check-ack/closing", Must, "RFC 9293 section 3.10.7.4", "the ACK of our FIN moves CLOSING to TIME-WAIT";
         ACK_LAST_ACK: "check-ack/last-ack", Must, "RFC 9293 section 3.10.7.4", "the ACK of our FIN moves LAST-ACK to CLOSED";
         TEXT_IN_ORDER: "segment-text/in-order", Must, "RFC 9293 section 3.10.7.4", "data in order is delivered and acknowledged";
+        TEXT_COMPRESSED: "segment-text/compressed", Linux, "Linux tcp_comp_sack_delay_ns, __tcp_ack_snd_check()", "where SACK tells of a gap, the ACKs behind the third are put off by 5 % of the RTT, at most tcp_comp_sack_delay_ns, and become one", departs "RFC 5681 section 4.2";
         TEXT_OUT_OF_ORDER: "segment-text/out-of-order", Should, "RFC 5681 section 4.2", "data out of order is answered with an immediate duplicate ACK";
         TEXT_FILLS_GAP: "segment-text/fills-gap", Should, "RFC 5681 section 4.2", "data that fills a gap is acknowledged at once";
         TEXT_DUPLICATE: "segment-text/duplicate", Must, "RFC 9293 section 3.10.7.4", "a segment received before is acknowledged again at once";
         TEXT_BEYOND: "segment-text/beyond-window", Must, "RFC 9293 section 3.10.7.4", "data beyond the window is dropped and answered with an ACK";
+        FIN_JOINED: "check-fin-bit/joined", Linux, "Linux tcp_try_coalesce(), tcp_ofo_queue()", "data with numbers behind a FIN that waits out of order may become one segment with it, and is read before the end of the stream", departs "RFC 9293 section 3.10.7.4";
         FIN_CLOSED_WINDOW: "check-fin-bit/closed-window", Linux, "Linux tcp_data_queue(), newer kernels", "a FIN alone at RCV.NXT is taken although the window is closed", departs "RFC 9293 section 3.10.7.4";
         FIN_CLOSED_WINDOW_DROPPED: "check-fin-bit/closed-window-dropped", Linux, "Linux tcp_data_queue(), older kernels", "a FIN alone at RCV.NXT is dropped and answered with an ACK while the window is closed";
         TEXT_AFTER_CLOSE: "segment-text/after-close", Must, "RFC 9293 section 3.6.1, RFC 1122 section 4.2.2.13", "data that arrives after CLOSE resets the connection";
@@ -196,6 +199,7 @@ pub mod rules {
         TIME_WAIT_TIMESTAMPS: "time-wait/timestamps-unasked", Linux, "Linux tcp_check_req(), tcp_v4_timewait_ack()", "if the handshake's ACK had timestamps that were not agreed on, the ACKs of TIME-WAIT have them too", departs "RFC 7323 section 3.2";
         TIME_WAIT_ACK: "time-wait/ack", Must, "RFC 9293 section 3.10.7.4", "a segment other than a RST in TIME-WAIT is acknowledged, and a repeated FIN restarts the 2 MSL timeout";
         TIME_WAIT_SILENT: "time-wait/silent", Must, "Linux tcp_timewait_state_process()", "a pure ACK at RCV.NXT in TIME-WAIT is not answered, and restarts the timeout";
+        TIME_WAIT_WINDOW: "time-wait/window-wraps", Linux, "Linux tcp_v4_timewait_ack(), tcp_select_window()", "without window scaling a window beyond 65535 is told in TIME-WAIT as what is left of it in 16 bits", departs "RFC 9293 section 3.8.6";
         TIME_WAIT_OUT_OF_WINDOW: "time-wait/out-of-window", Must, "RFC 9293 section 3.10.7.4", "an unacceptable segment in TIME-WAIT is answered with an ACK, at most one in 500 ms if it carries no data";
         TIME_WAIT_RST: "check-rst-bit/time-wait", Must, "RFC 9293 section 3.10.7.4", "a RST at RCV.NXT deletes the connection";
         TIME_WAIT_RST_IGNORED: "check-rst-bit/time-wait-ignored", Must, "RFC 9293 section 3.10.7.4", "a RST that is not at RCV.NXT leaves TIME-WAIT alone";
@@ -218,6 +222,7 @@ pub mod rules {
 
         // Section 3.8: timeouts.
         RTO: "timeout/retransmission", Must, "RFC 6298 section 5", "the earliest outstanding segment is retransmitted when the RTO expires, and the RTO doubles";
+        REORDERING: "timeout/reordering", Should, "RFC 8985 section 6.2, Linux tcp_rack_detect_loss(), tcp_rack_reo_timeout()", "with SACK a segment that one sent later has overtaken goes again once the reordering window, a quarter of the least RTT, is over";
         LOSS_PROBE: "timeout/loss-probe", Linux, "RFC 8985 section 7, Linux tcp_schedule_loss_probe()", "with SACK a tail loss probe comes 2 SRTT (and RTO_MIN for a lone segment) after the last transmission";
         RTO_RECOVERY: "timeout/recovery", May, "RFC 6675, RFC 8985", "segments reported missing by SACK are retransmitted";
         RTO_GIVE_UP: "timeout/give-up", Linux, "Linux tcp_retries2", "retransmission ends when tcp_retries2 is used up: ETIMEDOUT";

@@ -141,8 +141,8 @@ impl Work<'_> {
         self.t.delete();
         self.t.transitions.clear();
         self.t.state = if self.t.user.listening { State::Listen } else { State::Closed };
-        let User { listening, hop_limit, .. } = self.t.user;
-        self.t.user = User { listening, hop_limit, descriptors: 0, ..User::new() };
+        let (listening, options) = (self.t.user.listening, self.t.listener.options);
+        self.t.user = User { listening, options, descriptors: 0, ..User::new() };
     }
 
     /// Owes a segment at once.
@@ -159,7 +159,7 @@ impl Work<'_> {
     }
 
     /// When something that happens in the same breath is seen: the state may show before the segment does.
-    fn at_once(&self) -> Span {
+    pub fn at_once(&self) -> Span {
         Span::new(self.at.lo, self.at.hi + self.p.processing_ns)
     }
 

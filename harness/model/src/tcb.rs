@@ -6,8 +6,10 @@ use alloc::vec::Vec;
 
 use crate::another::{Another, Listener};
 use crate::call::Errno;
+use crate::congestion::Congestion;
 use crate::counts::{Counter, Counts};
-use crate::rule::RuleRef;
+use crate::rack::{Rack, Recovery};
+use crate::rule::{RuleRef, rules};
 use crate::segment::{SackBlock, Segment, Seq};
 use crate::state::State;
 use crate::time::{Nanos, Span, Ticks, Timer};
@@ -50,6 +52,8 @@ pub struct Tcb {
     pub rcv_wup: Seq,
     /// RCV.WND as last told to the peer, scaled, bytes.
     pub rcv_wnd: u32,
+    /// The header had no room for more: the window itself may be larger (`tcp_select_window`).
+    pub rcv_wnd_full: bool,
 
     /// What both sides agreed on.
     pub agreed: Agreed,
@@ -70,10 +74,16 @@ pub struct Tcb {
     pub backoff: u32,
     /// When the first of them was sent (`retrans_stamp`).
     pub retransmitted_at: Option<Span>,
-    /// A tail loss probe is outstanding up to this number (`tlp_high_seq`).
-    pub probe_high: Option<Seq>,
+    /// The tail loss probe whose outcome is open.
+    pub loss_probe: Option<LossProbe>,
     /// SACK or duplicate ACKs told of a hole: recovery may retransmit.
     pub recovering: bool,
+    /// What is taken for lost goes again until it has arrived.
+    pub recovery: Option<Recovery>,
+    /// Which segments were overtaken.
+    pub rack: Rack,
+    /// How many segments may surely be outstanding.
+    pub congestion: Congestion,
     /// Unanswered keepalive or window probes (`icsk_probes_out`).
     pub probes_out: u32,
     /// When the window that is being probed was first found closed (`icsk_probes_tstamp`).
@@ -146,7 +156,22 @@ pub struct InFlight {
     pub end: Seq,
     /// When it was sent last.
     pub sent_at: Nanos,
+    /// From when on the kernel may have stamped it (`tcp_update_skb_after_send`).
+    pub stamped: Nanos,
     /// It was sent more than once.
+    pub again: bool,
+    /// A SACK block has told of it.
+    pub sacked: bool,
+    /// It is taken for lost, and was not sent since.
+    pub lost: bool,
+}
+
+/// A tail loss probe; there is no other while its outcome is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LossProbe {
+    /// Behind it (`tlp_high_seq`).
+    pub end: Seq,
+    /// What was sent before went again, and no new data (`tlp_retrans`).
     pub again: bool,
 }
 
@@ -157,6 +182,8 @@ pub enum RetransmitKind {
     Timeout,
     /// `ICSK_TIME_LOSS_PROBE`
     LossProbe,
+    /// `ICSK_TIME_REO_TIMEOUT`
+    Reordering,
     /// `ICSK_TIME_PROBE0`
     WindowProbe,
 }
@@ -175,6 +202,8 @@ pub struct Rtt {
     pub mdev_max: Bounds,
     /// `rttvar_us`
     pub rttvar: Bounds,
+    /// The least so far (`rtt_min`); `None` before the first sample.
+    pub least: Option<Bounds>,
     /// `rtt_seq`
     pub seq: Seq,
     /// `icsk_rto`, back-off included.
@@ -196,6 +225,10 @@ pub struct Acking {
     pub last_data_at: Option<Span>,
     /// Estimate of the peer's MSS (`rcv_mss`), bytes.
     pub rcv_mss: u32,
+    /// Size of the latest segment, if it was smaller than that and not small (`last_seg_size`), bytes.
+    pub last_size: u32,
+    /// RCV.NXT of a gap and how many ACKs have told of it at once (`dup_ack_counter`).
+    pub duplicates: Option<(Seq, Bounds)>,
 }
 
 /// What the user did with the socket.
@@ -213,6 +246,8 @@ pub struct User {
     pub disconnected: bool,
     /// No descriptor is left (`SOCK_DEAD`).
     pub orphan: bool,
+    /// `shutdown` came before `connect` had reported, and `connect` reports no more (`SS_DISCONNECTING`).
+    pub disconnecting: bool,
     /// `RCV_SHUTDOWN`
     pub read_shut: bool,
     /// `SEND_SHUTDOWN`
@@ -225,8 +260,25 @@ pub struct User {
     pub error: Option<Errno>,
     /// What an ICMP error told, that is no reason to give up yet (`sk_err_soft`).
     pub soft_error: Option<Errno>,
-    /// Bytes in order and unread.
+    /// Bytes in order and unread, the urgent one included.
     pub unread: u32,
+    /// The number of the urgent byte that is not passed yet (`urg_seq`).
+    pub urgent: Option<Seq>,
+    /// Numbers in the middle of the stream that reads pass over: an urgent byte, or a FIN with data behind it.
+    pub left_out: u32,
+    /// What was set with `setsockopt`.
+    pub options: SocketOptions,
+    /// The port was bound by name, not found by `connect`.
+    pub bound: bool,
+    /// The socket keeps the port when the connection is gone (`SOCK_BINDPORT_LOCK`): it was bound by name and not accepted.
+    pub keeps_port: bool,
+    /// A lingering `close` that has not returned: until when it waits.
+    pub closing_until: Option<Span>,
+}
+
+/// What was set with `setsockopt` and stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SocketOptions {
     /// `SO_LINGER`, seconds.
     pub linger_s: Option<u16>,
     /// `TCP_LINGER2`: negative, 0 for the sysctl, or seconds.
@@ -247,14 +299,8 @@ pub struct User {
     pub user_timeout_ms: u32,
     /// `SO_REUSEADDR`
     pub reuse_addr: bool,
-    /// The port was bound by name, not found by `connect`.
-    pub bound: bool,
-    /// The socket keeps the port when the connection is gone (`SOCK_BINDPORT_LOCK`): it was bound by name and not accepted.
-    pub keeps_port: bool,
     /// `IP_TTL` or `IPV6_UNICAST_HOPS`; `None` is the host's default.
     pub hop_limit: Option<u8>,
-    /// A lingering `close` that has not returned: until when it waits.
-    pub closing_until: Option<Span>,
 }
 
 /// What a connection notices of the others of its host.
@@ -275,6 +321,8 @@ pub struct Emission {
     pub due: Span,
     /// Owed, or merely permitted.
     pub must: bool,
+    /// What it acknowledges, where that is not all that arrived: it goes out before the text of a segment is taken.
+    pub acks: Option<Seq>,
     /// Why.
     pub rule: RuleRef,
 }
@@ -328,6 +376,26 @@ pub enum AckBy {
     Request,
 }
 
+impl InFlight {
+    /// A segment that leaves now; the kernel has stamped it in between.
+    pub(crate) fn new(segment: &Segment, sent_at: Nanos, stamped: Nanos) -> InFlight {
+        let (seq, end) = (segment.seq, segment.end());
+        InFlight { seq, end, sent_at, stamped, again: false, sacked: false, lost: false }
+    }
+
+    /// How long it has been out by the kernel's stamp.
+    pub(crate) fn age(&self, at: Span) -> Span {
+        at.since(Span::new(self.stamped, self.sent_at))
+    }
+}
+
+impl Emission {
+    /// Whether it is an ACK that was put off to tell of more (SACK compression).
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.rule == &rules::TEXT_COMPRESSED
+    }
+}
+
 impl Tcb {
     /// A socket on which nothing was called yet, with one descriptor.
     pub fn closed() -> Tcb {
@@ -350,6 +418,7 @@ impl Tcb {
             rcv_nxt: zero,
             rcv_wup: zero,
             rcv_wnd: 0,
+            rcv_wnd_full: false,
             agreed: Agreed::default(),
             ts_recent: 0,
             ts_sent: None,
@@ -359,8 +428,11 @@ impl Tcb {
             retransmits: 0,
             backoff: 0,
             retransmitted_at: None,
-            probe_high: None,
+            loss_probe: None,
             recovering: false,
+            recovery: None,
+            rack: Rack::default(),
+            congestion: Congestion::opened(0),
             probes_out: 0,
             probing_since: None,
             heard_at: Span::at(0),
@@ -376,7 +448,7 @@ impl Tcb {
             dsack: None,
             blocks_linger: false,
             user: User::new(),
-            listener: Listener::default(),
+            listener: Listener::new(0, SocketOptions::NONE),
             another: None,
             neighbours: Neighbours::default(),
             owed: Vec::new(),
@@ -414,6 +486,13 @@ impl Tcb {
     /// The window still open for the peer (`tcp_receive_window`), bytes.
     pub fn receive_window(&self) -> u32 {
         u32::try_from((self.rcv_wup + self.rcv_wnd).since(self.rcv_nxt)).unwrap_or(0)
+    }
+
+    /// How many unread bytes are before the urgent one, if that has arrived.
+    pub(crate) fn before_urgent(&self) -> Option<u32> {
+        let copied = self.rcv_nxt - self.user.unread - u32::from(self.user.eof) - self.user.further_fins;
+        let before = u32::try_from(self.user.urgent?.since(copied)).ok()?;
+        (before < self.user.unread).then_some(before)
     }
 
     /// Whether there are blocks for a SACK option.
@@ -481,6 +560,7 @@ impl Tcb {
         self.blocks_linger = self.reports_blocks();
         self.out_of_order.clear();
         self.owed.retain(|owed| owed.kind != EmissionKind::Transmit);
+        self.owed.iter_mut().filter(|owed| owed.is_compressed()).for_each(|owed| owed.must = false);
         self.acking.scheduled = false;
         self.user.read_shut = true;
         self.user.write_shut = true;
@@ -488,14 +568,22 @@ impl Tcb {
 
     /// Notes something to send.
     pub(crate) fn owe(&mut self, kind: EmissionKind, due: Span, must: bool, rule: RuleRef) {
-        self.owed.push(Emission { kind, due, must, rule });
+        self.owed.push(Emission { kind, due, must, acks: None, rule });
     }
 }
 
 impl Rtt {
     /// Before the first sample.
     pub const fn new() -> Rtt {
-        Rtt { srtt8: None, mdev: (0, 0), mdev_max: (0, 0), rttvar: (0, 0), seq: Seq(0), rto: Ticks { lo: 0, hi: 0 } }
+        Rtt {
+            srtt8: None,
+            mdev: (0, 0),
+            mdev_max: (0, 0),
+            rttvar: (0, 0),
+            least: None,
+            seq: Seq(0),
+            rto: Ticks { lo: 0, hi: 0 },
+        }
     }
 }
 
@@ -508,7 +596,16 @@ impl Default for Rtt {
 impl Acking {
     /// Before the first data.
     pub const fn new() -> Acking {
-        Acking { scheduled: false, quick: (0, 0), pingpong: (0, 0), ato: (0, 0), last_data_at: None, rcv_mss: 536 }
+        Acking {
+            scheduled: false,
+            quick: (0, 0),
+            pingpong: (0, 0),
+            ato: (0, 0),
+            last_data_at: None,
+            rcv_mss: 536,
+            last_size: 0,
+            duplicates: None,
+        }
     }
 }
 
@@ -528,6 +625,7 @@ impl User {
             connect_reported: false,
             disconnected: false,
             orphan: false,
+            disconnecting: false,
             read_shut: false,
             write_shut: false,
             eof: false,
@@ -535,22 +633,31 @@ impl User {
             error: None,
             soft_error: None,
             unread: 0,
-            linger_s: None,
-            linger2_s: 0,
-            no_delay: false,
-            cork: false,
-            keepalive: false,
-            keep_idle_s: 0,
-            keep_interval_s: 0,
-            keep_count: 0,
-            user_timeout_ms: 0,
-            reuse_addr: false,
+            urgent: None,
+            left_out: 0,
+            options: SocketOptions::NONE,
             bound: true,
             keeps_port: false,
-            hop_limit: None,
             closing_until: None,
         }
     }
+}
+
+impl SocketOptions {
+    /// Nothing was set.
+    pub const NONE: SocketOptions = SocketOptions {
+        linger_s: None,
+        linger2_s: 0,
+        no_delay: false,
+        cork: false,
+        keepalive: false,
+        keep_idle_s: 0,
+        keep_interval_s: 0,
+        keep_count: 0,
+        user_timeout_ms: 0,
+        reuse_addr: false,
+        hop_limit: None,
+    };
 }
 
 impl Default for User {

@@ -148,6 +148,9 @@ fn limited_ack(w: &mut Work<'_>, segment: &Segment, rule: RuleRef) {
     if w.t.ts_recent != 0 && !w.t.agreed.timestamps {
         w.fired(&rules::TIME_WAIT_TIMESTAMPS);
     }
+    if w.t.rcv_wnd_full {
+        w.fired(&rules::TIME_WAIT_WINDOW);
+    }
     let limited = if segment.is_empty() || segment.has(Flags::SYN) { w.limited_ack() } else { Limited::Sent };
     match limited {
         Limited::Sent => w.owe(kind, rule),

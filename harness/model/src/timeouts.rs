@@ -12,6 +12,7 @@ use crate::counts::Counter;
 use crate::emit;
 use crate::event::Timeout;
 use crate::profile::Profile;
+use crate::rack::{Recovery, reordering_timeout};
 use crate::rule::{RuleRef, rules};
 use crate::state::State;
 use crate::step::Work;
@@ -26,6 +27,7 @@ pub(crate) fn timeout<'p>(mut w: Work<'p>, which: Timeout) -> Vec<Work<'p>> {
         Timeout::Retransmit => match w.t.retransmit.take() {
             Some((RetransmitKind::Timeout, timer)) => retransmission_timeout(w, timer.asked),
             Some((RetransmitKind::LossProbe, _)) => vec![loss_probe_timeout(w)],
+            Some((RetransmitKind::Reordering, _)) => vec![reordering_timeout(w)],
             Some((RetransmitKind::WindowProbe, _)) => window_probe_timeout(w),
             None => Vec::new(),
         },
@@ -67,10 +69,11 @@ pub(crate) fn retransmission_timeout(mut w: Work<'_>, asked: Span) -> Vec<Work<'
             if w.t.snd_wnd == 0 && !w.t.user.orphan {
                 return shrunk_window_timeout(w, asked);
             }
-            let outcome = timed_out(&w);
+            let opening = w.t.state == State::SynReceived;
+            let outcome = if opening { opening_timed_out(&w, w.p.syn_retries) } else { timed_out(&w) };
             let mut done = Vec::new();
             if outcome.may_expire {
-                let rule = retry_rule(&w);
+                let rule = if opening { syn_rule(&w) } else { retry_rule(&w) };
                 done.push(give_up(w.clone(), rule));
             }
             if outcome.may_go_on {
@@ -86,22 +89,31 @@ pub(crate) fn retransmission_timeout(mut w: Work<'_>, asked: Span) -> Vec<Work<'
 /// The oldest segment is sent again.
 fn retransmitted<'p>(mut w: Work<'p>, rule: RuleRef) -> Work<'p> {
     w.t.recovering = true;
+    w.t.recovery = Some(Recovery { until: w.t.snd_nxt, by_timeout: true });
+    w.t.flight.iter_mut().for_each(|sent| sent.lost = !sent.sacked);
+    w.t.loss_probe = None;
+    w.t.congestion.timed_out();
     let opens = w.t.state == State::SynReceived;
     w.owe(if opens { EmissionKind::SynAck } else { EmissionKind::Retransmit }, rule);
     back_off(&mut w);
     w
 }
 
-/// RTO doubles, at most to RTO_MAX, and the timer restarts; the user timeout may clamp it.
+/// RTO doubles, at most to RTO_MAX, and the timer restarts.
 fn back_off(w: &mut Work<'_>) {
     w.t.backoff += 1;
     let max = w.p.rto_max();
     w.t.rtt.rto = w.t.rtt.rto.map(|rto| (rto << 1).min(max));
+    restart(w);
+}
+
+/// The retransmission timer starts again after it has fired; the user timeout may clamp it (`tcp_clamp_rto_to_user_timeout`).
+fn restart(w: &mut Work<'_>) {
     let mut next = w.t.rtt.rto;
-    if w.t.user.user_timeout_ms > 0 {
+    if w.t.user.options.user_timeout_ms > 0 {
         let since = w.t.retransmitted_at.map_or(Span::at(0), |first| w.at.since(first));
         let left = |elapsed: u64| {
-            let ms = u64::from(w.t.user.user_timeout_ms).saturating_sub(elapsed / MS);
+            let ms = u64::from(w.t.user.options.user_timeout_ms).saturating_sub(elapsed / MS);
             if ms == 0 { 1 } else { w.p.ticks_of_ms(ms) }
         };
         next = Ticks { lo: next.lo.min(left(since.hi + MS)), hi: next.hi.min(left(since.lo)) };
@@ -154,7 +166,7 @@ fn time_out(w: &mut Work<'_>) {
 
 /// Which rule ends the retransmissions or probes (`tcp_write_timeout`).
 fn retry_rule(w: &Work<'_>) -> RuleRef {
-    if w.t.user.user_timeout_ms > 0 {
+    if w.t.user.options.user_timeout_ms > 0 {
         &rules::USER_TIMEOUT
     } else if w.t.user.orphan {
         &rules::RTO_GIVE_UP_ORPHAN
@@ -176,8 +188,8 @@ fn timed_out(w: &Work<'_>) -> Outcome {
     };
     // Both ends are read from the millisecond clock of the timestamps option.
     let after = |limit_ms: u64| Outcome::at_least(w.at.since(first), limit_ms * MS, MS);
-    if w.t.user.user_timeout_ms > 0 {
-        return after(u64::from(w.t.user.user_timeout_ms));
+    if w.t.user.options.user_timeout_ms > 0 {
+        return after(u64::from(w.t.user.options.user_timeout_ms));
     }
     if !w.t.user.orphan {
         return after(modelled_timeout_ms(w, w.p.retries2));
@@ -193,7 +205,7 @@ fn shrunk_window_timeout<'p>(w: Work<'p>, asked: Span) -> Vec<Work<'p>> {
     let sent = w.t.flight.first().map_or(w.at, |head| Span::at(head.sent_at));
     let lasting = w.at.since(w.t.retransmitted_at.unwrap_or(sent));
     let tick = w.p.tick_ns();
-    let user_ms = u64::from(w.t.user.user_timeout_ms);
+    let user_ms = u64::from(w.t.user.options.user_timeout_ms);
     let patience = 2 * u64::from(w.p.rto_max_ms);
     let limit = w.p.ticks_of_ms(if user_ms > 0 { patience.min(user_ms) } else { patience });
     let quiet = w.p.ticks_since(asked, w.t.heard_at);
@@ -241,22 +253,30 @@ fn modelled_timeout_ms(w: &Work<'_>, boundary: u32) -> u64 {
     }
 }
 
-/// The SYN was not answered.
-fn syn_timeout(mut w: Work<'_>) -> Vec<Work<'_>> {
-    w.fired(&rules::SYN_RETRY);
-    // Given up by their number, or when as much time has gone as so many would take that double from the first on
-    // (`tcp_write_timeout`, `retransmits_timed_out`).
-    let enough = w.t.retransmits >= w.p.syn_retries + w.p.syn_linear_timeouts;
+/// Whether the OPEN is given up: after so many retransmissions, when the user timeout has passed, or as much time as they would take
+/// that double from the first on (`tcp_write_timeout`, `retransmits_timed_out`).
+fn opening_timed_out(w: &Work<'_>, retransmits_max: u32) -> Outcome {
+    let enough = w.t.retransmits >= retransmits_max;
     let by_number = Outcome { may_expire: enough, may_go_on: !enough };
     let first = w.t.retransmitted_at.filter(|_| w.t.retransmits > 0);
-    let lasting_ms = ((2 << w.p.syn_retries.min(16)) - 1) * 1000;
-    let by_time = first.map_or(Outcome::GOES_ON, |first| Outcome::at_least(w.at.since(first), lasting_ms * MS, MS));
-    let outcome = by_number.or(by_time);
+    let modelled_ms = ((2 << w.p.syn_retries.min(16)) - 1) * 1000;
+    let user_ms = u64::from(w.t.user.options.user_timeout_ms);
+    let limit_ms = if user_ms > 0 { user_ms } else { modelled_ms };
+    by_number.or(first.map_or(Outcome::GOES_ON, |first| Outcome::at_least(w.at.since(first), limit_ms * MS, MS)))
+}
+
+/// Which rule ends the OPEN.
+fn syn_rule(w: &Work<'_>) -> RuleRef {
+    if w.t.user.options.user_timeout_ms > 0 { &rules::USER_TIMEOUT } else { &rules::SYN_RETRY }
+}
+
+/// The SYN was not answered.
+fn syn_timeout(w: Work<'_>) -> Vec<Work<'_>> {
+    let outcome = opening_timed_out(&w, w.p.syn_retries + w.p.syn_linear_timeouts);
     let mut done = Vec::new();
     if outcome.may_expire {
-        let mut ended = w.clone();
-        time_out(&mut ended);
-        done.push(ended);
+        let rule = syn_rule(&w);
+        done.push(give_up(w.clone(), rule));
     }
     if outcome.may_go_on {
         done.push(repeat_syn(w));
@@ -272,7 +292,7 @@ fn repeat_syn(mut w: Work<'_>) -> Work<'_> {
         w.t.rtt.rto = w.t.rtt.rto.map(|rto| (rto << 1).min(max));
     }
     w.owe(EmissionKind::Syn, &rules::SYN_RETRY);
-    w.t.retransmit = Some((RetransmitKind::Timeout, w.timer(w.t.rtt.rto)));
+    restart(&mut w);
     w
 }
 
@@ -303,7 +323,7 @@ fn loss_probe_timeout(mut w: Work<'_>) -> Work<'_> {
     // The last segment cannot go again behind a window that has closed meanwhile (`__tcp_retransmit_skb`).
     let edge = w.t.snd_una + w.t.snd_wnd;
     let shut_out = w.t.flight.len() > 1 && w.t.flight.last().is_some_and(|last| !last.seq.before(edge));
-    if w.t.probe_high.is_none() && !shut_out {
+    if w.t.loss_probe.is_none() && !shut_out {
         w.owe(EmissionKind::LossProbe, &rules::LOSS_PROBE);
         w.t.retransmit = Some((RetransmitKind::Timeout, w.timer(w.t.rtt.rto)));
     } else {
@@ -347,9 +367,9 @@ fn probing_timed_out(w: &Work<'_>) -> Outcome {
     } else {
         counted(w.p.retries2, false)
     };
-    match w.t.probing_since.filter(|_| w.t.user.user_timeout_ms > 0) {
+    match w.t.probing_since.filter(|_| w.t.user.options.user_timeout_ms > 0) {
         Some(since) => {
-            let limit = w.p.ticks_of_ms(u64::from(w.t.user.user_timeout_ms));
+            let limit = w.p.ticks_of_ms(u64::from(w.t.user.options.user_timeout_ms));
             let gone = w.p.ticks_since(w.at, since);
             by_count.or(Outcome { may_expire: gone.hi >= limit, may_go_on: gone.lo < limit })
         }
@@ -380,7 +400,7 @@ fn probe_window(mut w: Work<'_>) -> Work<'_> {
 
 /// `keepalive_time_when`
 pub(crate) fn keepalive_time(w: &Work<'_>) -> Ticks {
-    let s = if w.t.user.keep_idle_s > 0 { w.t.user.keep_idle_s } else { w.p.keepalive_time_s };
+    let s = if w.t.user.options.keep_idle_s > 0 { w.t.user.options.keep_idle_s } else { w.p.keepalive_time_s };
     Ticks::exactly(w.p.ticks_of_s(u64::from(s)))
 }
 
@@ -390,7 +410,7 @@ fn keepalive_timeout(mut w: Work<'_>) -> Vec<Work<'_>> {
     if w.t.state == State::FinWait2 && w.t.user.orphan {
         w.fired(&rules::FIN_WAIT_2_ORPHAN);
         let timeout = fin_time(&w);
-        if w.t.user.linger2_s >= 0 && timeout.lo > w.p.time_wait() {
+        if w.t.user.options.linger2_s >= 0 && timeout.lo > w.p.time_wait() {
             let time_wait = w.p.time_wait();
             enter_fin_wait_2_mini(&mut w, timeout.map(|t| t - time_wait));
             return vec![w];
@@ -400,7 +420,7 @@ fn keepalive_timeout(mut w: Work<'_>) -> Vec<Work<'_>> {
         w.t.delete();
         return vec![w];
     }
-    if !w.t.user.keepalive || matches!(w.t.state, State::Closed | State::SynSent) {
+    if !w.t.user.options.keepalive || matches!(w.t.state, State::Closed | State::SynSent) {
         return vec![w];
     }
     let idle = keepalive_time(&w);
@@ -416,9 +436,10 @@ fn keepalive_timeout(mut w: Work<'_>) -> Vec<Work<'_>> {
         w.t.keepalive = Some(w.timer(left));
         return vec![w];
     }
-    let interval_s = if w.t.user.keep_interval_s > 0 { w.t.user.keep_interval_s } else { w.p.keepalive_intvl_s };
-    let limit = if w.t.user.keep_count > 0 { w.t.user.keep_count } else { w.p.keepalive_probes };
-    let user_timeout = u64::from(w.t.user.user_timeout_ms);
+    let interval_s =
+        if w.t.user.options.keep_interval_s > 0 { w.t.user.options.keep_interval_s } else { w.p.keepalive_intvl_s };
+    let limit = if w.t.user.options.keep_count > 0 { w.t.user.options.keep_count } else { w.p.keepalive_probes };
+    let user_timeout = u64::from(w.t.user.options.user_timeout_ms);
     let dead =
         if user_timeout > 0 { heard.lo >= user_timeout * MS && w.t.probes_out > 0 } else { w.t.probes_out >= limit };
     if dead {
@@ -444,7 +465,8 @@ impl Span {
 
 /// How long an orphan stays in FIN-WAIT-2 (`tcp_fin_time`): TCP_LINGER2 or tcp_fin_timeout, at least 3.5 RTO.
 pub(crate) fn fin_time(w: &Work<'_>) -> Ticks {
-    let s = if w.t.user.linger2_s > 0 { w.t.user.linger2_s as u64 } else { u64::from(w.p.fin_timeout_s) };
+    let s =
+        if w.t.user.options.linger2_s > 0 { w.t.user.options.linger2_s as u64 } else { u64::from(w.p.fin_timeout_s) };
     let asked = w.p.ticks_of_s(s);
     w.t.rtt.rto.map(|rto| asked.max((rto << 2) - (rto >> 1)))
 }
@@ -496,7 +518,7 @@ pub(crate) fn orphan(w: &mut Work<'_>) {
     w.t.user.orphan = true;
     w.t.user.closing_until = None;
     if w.t.state == State::FinWait2 && !w.t.is_mini() {
-        if w.t.user.linger2_s < 0 {
+        if w.t.user.options.linger2_s < 0 {
             let kind = EmissionKind::Reset { seq: w.t.acceptable_seq(), ack: Some(w.t.rcv_nxt), active: true };
             w.owe(kind, &rules::FIN_WAIT_2_LINGER2);
             w.t.counts.add(Counter::AbortOnLinger);

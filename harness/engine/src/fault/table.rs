@@ -66,7 +66,7 @@ fn in_time_wait(t: &Tcb, timeout: Timeout) -> bool {
 /// Something to send at once.
 fn owe(next: &mut Transition, kind: EmissionKind, rule: RuleRef) {
     let due = Span::new(0, Nanos::MAX);
-    next.tcb.owed.push(Emission { kind, due, must: true, rule });
+    next.tcb.owed.push(Emission { kind, due, must: true, acks: None, rule });
 }
 
 /// The last change of state leads elsewhere.

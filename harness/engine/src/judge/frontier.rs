@@ -65,7 +65,7 @@ struct Possible {
     unreported: Vec<Change>,
     /// The state before the last change, and until when it may still be seen.
     earlier: Option<(State, Nanos)>,
-    /// The timer before the last change, likewise.
+    /// The timer before the last change, if there was one, likewise: a segment goes out before its timer is set.
     earlier_timer: Option<(Option<TimerTold>, Nanos)>,
     /// Rules that decided.
     fired: Fired,
@@ -482,6 +482,8 @@ impl<'t> Frontier<'t> {
                     Err((rule, expected, actual)) => closest.offer(possible, 7, deviation(rule, expected, actual)),
                 }
             }
+            // Who reads counts the bytes that it got: behind a number that is none of them the count is another.
+            SeenItem::WrongByte(_) if possible.tcb.user.left_out > 0 => next.push(possible.clone()),
             SeenItem::WrongByte(at) => {
                 let expected = "the bytes that were sent, in order".to_string();
                 closest.offer(
@@ -563,8 +565,7 @@ impl Possible {
         unreported.extend(told.map(|(from, to)| Change { from, to, moment }));
         let earlier = if tcb.state == self.tcb.state { self.earlier } else { Some((self.tcb.state, at)) };
         let timer = TimerTold::of(&self.tcb);
-        let earlier_timer =
-            if TimerTold::of(&tcb) == timer { self.earlier_timer } else { timer.map(|timer| (Some(timer), at)) };
+        let earlier_timer = if TimerTold::of(&tcb) == timer { self.earlier_timer } else { Some((timer, at)) };
         let (fired, chosen) = (self.fired.with(&transition.rules), self.chosen.with(&transition.rules));
         let expired = Expiry::of(&transition.rules, transition.due).or(self.expired);
         let Possible { next, elapsed, decided, returns, trail, .. } = *self;

@@ -21,8 +21,7 @@ pub(super) struct TimerTold {
     timer: Timer,
     /// Whether it is taken away before its handler does anything else (`tcp_write_timer_handler`, `expire_timers`).
     away_while_handled: bool,
-    /// Whether what a SACK told may have armed the timer of the reordering window in its place: that one comes before the RTO, and is told
-    /// as one (`ICSK_TIME_REO_TIMEOUT`, RFC 8985 section 6.2).
+    /// Whether it may come before the RTO: a timeout that is found needless is undone, and a tail loss probe follows (`tcp_try_undo_loss`).
     may_come_sooner: bool,
 }
 
@@ -30,13 +29,16 @@ impl TimerTold {
     /// Of several the first in the order in which `inet_sk_diag_fill` looks.
     pub fn of(tcb: &Tcb) -> Option<TimerTold> {
         let told = |kind, count, timer, away_while_handled| {
-            let may_come_sooner = kind == TimerKind::Retransmit && tcb.recovering && tcb.agreed.sack;
+            let undone = tcb.recovery.is_some_and(|recovery| recovery.by_timeout);
+            let may_come_sooner = kind == TimerKind::Retransmit && undone && tcb.agreed.sack;
             TimerTold { kind, count, timer, away_while_handled, may_come_sooner }
         };
         let time_wait = tcb.time_wait.map(|timer| told(TimerKind::TimeWait, 0, timer, false));
         let retransmit = tcb.retransmit.map(|(kind, timer)| match kind {
             RetransmitKind::Timeout => told(TimerKind::Retransmit, tcb.retransmits, timer, true),
-            RetransmitKind::LossProbe => told(TimerKind::Retransmit, tcb.retransmits, timer, false),
+            RetransmitKind::LossProbe | RetransmitKind::Reordering => {
+                told(TimerKind::Retransmit, tcb.retransmits, timer, false)
+            }
             RetransmitKind::WindowProbe => told(TimerKind::Probe, tcb.probes_out, timer, true),
         });
         let keepalive = tcb.keepalive.map(|timer| told(TimerKind::Keepalive, tcb.probes_out, timer, true));

@@ -340,8 +340,8 @@ pub(super) static FAULTS: &[Fault] = &[
         rules: &[&rules::CLOSE_LINGER_ZERO],
         case: "abort/linger-0",
         bend: Bend::Takes(|t, event| {
-            if matches!(event, Event::Call(Call::Close | Call::Exit)) && t.user.linger_s == Some(0) {
-                t.user.linger_s = None;
+            if matches!(event, Event::Call(Call::Close | Call::Exit)) && t.user.options.linger_s == Some(0) {
+                t.user.options.linger_s = None;
             }
         }),
     },
@@ -358,8 +358,8 @@ pub(super) static FAULTS: &[Fault] = &[
         rules: &[&rules::CALL_RESULT],
         case: "close/linger-acked",
         bend: Bend::Takes(|t, event| {
-            if matches!(event, Event::Call(Call::Close)) && t.user.linger_s.is_some_and(|s| s > 0) {
-                t.user.linger_s = None;
+            if matches!(event, Event::Call(Call::Close)) && t.user.options.linger_s.is_some_and(|s| s > 0) {
+                t.user.options.linger_s = None;
             }
         }),
     },
@@ -448,7 +448,7 @@ pub(super) static FAULTS: &[Fault] = &[
         case: "fin-wait-2/linger2",
         bend: Bend::Takes(|t, event| {
             if !matches!(event, Event::Call(Call::GetOption(_) | Call::SetOption(_))) {
-                t.user.linger2_s = 0;
+                t.user.options.linger2_s = 0;
             }
         }),
     },
@@ -459,7 +459,7 @@ pub(super) static FAULTS: &[Fault] = &[
         case: "fin-wait-2/linger2-negative",
         bend: Bend::Takes(|t, event| {
             if !matches!(event, Event::Call(Call::GetOption(_) | Call::SetOption(_))) {
-                t.user.linger2_s = t.user.linger2_s.max(0);
+                t.user.options.linger2_s = t.user.options.linger2_s.max(0);
             }
         }),
     },

@@ -172,7 +172,7 @@ pub(super) static FAULTS: &[Fault] = &[
         rules: &[&rules::KEEPALIVE_PROBE],
         case: "keepalive/dead-peer",
         bend: Bend::Says(|t, s| {
-            if t.user.keepalive && s.seq == t.snd_nxt - 1 && s.is_empty() {
+            if t.user.options.keepalive && s.seq == t.snd_nxt - 1 && s.is_empty() {
                 s.seq = t.snd_nxt;
             }
             true
@@ -192,7 +192,7 @@ pub(super) static FAULTS: &[Fault] = &[
         case: "keepalive/dead-peer",
         bend: Bend::Takes(|t, event| {
             if matches!(event, Event::Timeout(Timeout::Keepalive)) {
-                t.user.keep_interval_s = t.user.keep_idle_s;
+                t.user.options.keep_interval_s = t.user.options.keep_idle_s;
             }
         }),
     },
@@ -202,8 +202,8 @@ pub(super) static FAULTS: &[Fault] = &[
         rules: &[&rules::KEEPALIVE_DEAD],
         case: "keepalive/dead-peer",
         bend: Bend::Takes(|t, event| {
-            if matches!(event, Event::Timeout(Timeout::Keepalive)) && t.user.keep_count > 0 {
-                t.user.keep_count += u32::from(t.probes_out == t.user.keep_count);
+            if matches!(event, Event::Timeout(Timeout::Keepalive)) && t.user.options.keep_count > 0 {
+                t.user.options.keep_count += u32::from(t.probes_out == t.user.options.keep_count);
             }
         }),
     },
@@ -222,7 +222,7 @@ pub(super) static FAULTS: &[Fault] = &[
         bend: Bend::Becomes(|_, event, at, next| {
             let t = &mut next.tcb;
             if synchronized(t.state) && !t.is_mini() && t.keepalive.is_none() && !matches!(event, Event::Timeout(_)) {
-                (t.user.keepalive, t.user.keep_idle_s, t.keepalive) = (true, 60, Some(in_a_minute(at)));
+                (t.user.options.keepalive, t.user.options.keep_idle_s, t.keepalive) = (true, 60, Some(in_a_minute(at)));
             }
         }),
     },

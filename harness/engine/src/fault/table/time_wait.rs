@@ -159,7 +159,7 @@ pub(super) static FAULTS: &[Fault] = &[
             if let Event::Another(AnotherCall::Bind) = event
                 && t.state == State::TimeWait
             {
-                t.user.reuse_addr = true;
+                t.user.options.reuse_addr = true;
                 t.another = t.another.map(|another| Another { reuse_addr: true, ..another });
             }
         }),
@@ -171,7 +171,7 @@ pub(super) static FAULTS: &[Fault] = &[
         case: "bind/listen-over-time-wait",
         bend: Bend::Takes(|t, event| {
             if matches!(event, Event::Another(AnotherCall::Bind | AnotherCall::Listen { .. })) {
-                t.user.reuse_addr = false;
+                t.user.options.reuse_addr = false;
             }
         }),
     },

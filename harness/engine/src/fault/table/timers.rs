@@ -132,7 +132,7 @@ pub(super) static FAULTS: &[Fault] = &[
         case: "timeout/user-timeout-data",
         bend: Bend::Takes(|t, event| {
             if matches!(event, Event::Timeout(_)) {
-                t.user.user_timeout_ms = 0;
+                t.user.options.user_timeout_ms = 0;
             }
         }),
     },
