@@ -66,7 +66,7 @@ pub struct Profile {
     pub abort_on_overflow: bool,
     /// What the peer's MSS is taken for if its SYN does not say it (RFC 9293 MUST-15), bytes.
     pub mss_default: u32,
-    /// `tcp_pingpong_thresh`; 3 in kernels before 6.7 that lack the sysctl.
+    /// `tcp_pingpong_thresh`; 1 in kernels that lack the sysctl: stable ones, too, have left 3 again.
     pub pingpong_thresh: u32,
     /// `tcp_comp_sack_delay_ns`
     pub comp_sack_delay_ns: Nanos,
@@ -130,7 +130,7 @@ impl Profile {
             },
             abort_on_overflow: number("tcp_abort_on_overflow", 0) != 0,
             mss_default: 536,
-            pingpong_thresh: number("tcp_pingpong_thresh", 3),
+            pingpong_thresh: number("tcp_pingpong_thresh", 1),
             comp_sack_delay_ns: number("tcp_comp_sack_delay_ns", 1_000_000).into(),
             comp_sack_slack_ns: number("tcp_comp_sack_slack_ns", 100_000).into(),
             comp_sack_nr: number("tcp_comp_sack_nr", 44),
