@@ -46,6 +46,7 @@ fn prepare(guest: &mut Guest) -> Result<(Vec<Planned>, Arc<Urgent>), String> {
     hurry(Urgency::Ordinary)?;
     let player = Arc::new(Urgent(player));
     touch_everything(&player)?;
+    guest.settle()?;
     Ok((cases, player))
 }
 

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::kmod::{ModuleInitFlags, finit_module};
@@ -34,6 +36,10 @@ pub(crate) const MODULES: &str = "/tcpconform/modules";
 const LINE: &str = "/dev/ttyS1";
 /// What is told is held back until it is this much, bytes, or until a case has come to its end; but not that the first began.
 const HELD_BACK: usize = 4096;
+/// How long a kernel has to be up before it is put to the test, seconds. It boots in one by its own clock, and goes on changing
+/// that clock: a watchdog looks at it every half second, and timers become exact once it is content (kernel/time/clocksource.c);
+/// the TSC is calibrated for another second (tsc_refine_calibration_work()).
+const SETTLED_S: f64 = 4.0;
 /// More descriptors than a thousand cases have.
 const DESCRIPTORS: u64 = 65_536;
 
@@ -85,6 +91,14 @@ impl Guest {
         let cases = self.plan.cases()?;
         self.names = cases.iter().enumerate().map(|(at, planned)| (planned.case.name(), at)).collect();
         Ok(cases)
+    }
+
+    /// Waits until the kernel has done what it puts off while it boots. In virtual time that takes none.
+    pub fn settle(&self) -> Result<(), String> {
+        let uptime = fs::read_to_string("/proc/uptime").map_err(|error| format!("/proc/uptime: {error}"))?;
+        let up = uptime.split(' ').next().and_then(|up| up.parse::<f64>().ok()).unwrap_or_default();
+        thread::sleep(Duration::try_from_secs_f64(SETTLED_S - up).unwrap_or_default());
+        Ok(())
     }
 
     /// Cases in flight at most, if the user said so.
