@@ -182,7 +182,7 @@ impl Work<'_> {
         let mut widened = self.clone();
         widened.t.acking.quick = (lo | 1, hi | 1);
         if lo == 0 {
-            return vec![widened, self];
+            return vec![self, widened];
         }
         widened.t.acking.quick.0 = lo;
         vec![widened]

@@ -158,7 +158,12 @@ pub(crate) fn rtt_by_echo(w: &Work<'_>, segment: &Segment) -> Option<Span> {
     let behind = i64::from(val.wrapping_sub(ts.ecr) as i32);
     let since = w.at.since(Span::at(sent));
     let at_least = (behind + (since.lo / MS) as i64 - 1).max(1) as u64;
-    let at_most = (behind + (since.hi / MS) as i64 + 1).max(1) as u64;
+    let at_most = behind + (since.hi / MS) as i64 + 1;
+    if at_most < 0 {
+        // What was never sent is no echo.
+        return None;
+    }
+    let at_most = at_most.max(1) as u64;
     Some(Span::new(at_least * MS, at_most * MS))
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn arrives<'p>(w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
 }
 
 /// Where a header has no room for the window, the segment may be in it though it is not in the one told: all are kept until it shows.
-fn windows<'p>(w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
+pub(crate) fn windows<'p>(w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
     let told = w.t.rcv_nxt + w.t.receive_window();
     if !w.t.rcv_wnd_full || !segment.end().after(told) || segment.end().after(told + WINDOW_UNTOLD_MAX) {
         return vec![w];

@@ -103,7 +103,9 @@ fn segment_arrives<'p>(work: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
         State::Listen => vec![opening::arrives_listen(work, segment)],
         State::SynSent => opening::arrives_syn_sent(work, segment),
         State::SynReceived => opening::arrives_syn_received(work, segment),
-        State::FinWait2 | State::TimeWait if work.t.is_mini() => time_wait::arrives(work, segment),
+        State::FinWait2 | State::TimeWait if work.t.is_mini() => {
+            arrives::windows(work, segment).into_iter().flat_map(|work| time_wait::arrives(work, segment)).collect()
+        }
         State::Established
         | State::FinWait1
         | State::FinWait2

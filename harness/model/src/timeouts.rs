@@ -93,7 +93,8 @@ fn retransmitted<'p>(mut w: Work<'p>, rule: RuleRef) -> Work<'p> {
     w.t.flight.iter_mut().for_each(|sent| sent.lost = !sent.sacked);
     w.t.loss_probe = None;
     w.t.congestion.timed_out();
-    let opens = w.t.state == State::SynReceived;
+    // Also where an ACK of nothing has made it ESTABLISHED.
+    let opens = w.t.flight.first().is_some_and(|oldest| Some(oldest.seq) == w.t.iss);
     w.owe(if opens { EmissionKind::SynAck } else { EmissionKind::Retransmit }, rule);
     back_off(&mut w);
     w

@@ -2,7 +2,7 @@
 
 use tcpconform_model::{Call, EmissionKind, Event, Flags, RetransmitKind, SackBlock, Timeout, rules};
 
-use super::{MS, owe, retransmits};
+use super::{MS, arriving, owe, retransmits};
 use crate::fault::{Bend, Fault};
 
 pub(super) static FAULTS: &[Fault] = &[
@@ -26,6 +26,31 @@ pub(super) static FAULTS: &[Fault] = &[
         rules: &[&rules::TEXT_OUT_OF_ORDER],
         case: "challenge/right-edge",
         bend: Bend::Forgets(&rules::TEXT_OUT_OF_ORDER),
+    },
+    Fault {
+        name: "acks-put-off-forgotten",
+        mistake: "duplicate ACKs that were put off to become one are never sent",
+        rules: &[&rules::TEXT_COMPRESSED, &rules::TEXT_OUT_OF_ORDER],
+        case: "walks/duplicate-acks-become-one",
+        bend: Bend::Forgets(&rules::TEXT_COMPRESSED),
+    },
+    Fault {
+        name: "dsack-missing",
+        mistake: "nothing tells of what was received twice",
+        rules: &[&rules::SEGMENT_DSACK],
+        case: "walks/repeated-data-told",
+        bend: Bend::Constants(|p| p.dsack = false),
+    },
+    Fault {
+        name: "urgent-byte-inline",
+        mistake: "the urgent byte is read with the rest of the stream",
+        rules: &[&rules::CALL_RECEIVE_URGENT, &rules::QUEUE_LENGTH],
+        case: "walks/urgent-byte-left-out",
+        bend: Bend::Takes(|_, event| {
+            if let Some(segment) = arriving(event) {
+                segment.flags = segment.flags.without(Flags::URG);
+            }
+        }),
     },
     Fault {
         name: "gap-filled-silently",

@@ -43,6 +43,24 @@ pub(super) static FAULTS: &[Fault] = &[
         bend: Bend::Constants(|p| p.rto_min_us = 200_000),
     },
     Fault {
+        name: "overtaken-not-resent",
+        mistake: "a segment that later ones have overtaken waits for the RTO",
+        rules: &[&rules::REORDERING],
+        case: "walks/overtaken-by-the-next",
+        bend: Bend::Forgets(&rules::REORDERING),
+    },
+    Fault {
+        name: "user-timeout-not-for-syn",
+        mistake: "TCP_USER_TIMEOUT does not bear on the SYN",
+        rules: &[&rules::USER_TIMEOUT, &rules::SYN_RETRY],
+        case: "walks/syn-user-timeout",
+        bend: Bend::Takes(|t, _| {
+            if t.state == State::SynSent {
+                t.user.options.user_timeout_ms = 0;
+            }
+        }),
+    },
+    Fault {
         name: "loss-probe-missing",
         mistake: "there is no tail loss probe",
         rules: &[&rules::LOSS_PROBE],
