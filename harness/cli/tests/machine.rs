@@ -123,16 +123,23 @@ fn killed(kernel: &str) -> Result<(), String> {
         thread::sleep(Duration::from_millis(20));
     }
     let of_ours = fs::read_dir(format!("/proc/{}/task", run.id())).unwrap().flatten();
-    let children = of_ours.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap());
-    for child in children.collect::<String>().split_whitespace() {
-        kill(Pid::from_raw(child.parse().unwrap()), Signal::SIGKILL).unwrap();
-    }
+    let children =
+        of_ours.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap()).collect::<String>();
+    // Two machines play where there are two processors.
+    let child = children.split_whitespace().next().expect("a machine").parse().unwrap();
+    kill(Pid::from_raw(child), Signal::SIGKILL).unwrap();
     let output = run.wait_with_output().unwrap();
     expect(&output, 3)?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let report = report(folder.path())?;
-    if report["totals"]["pass"] == 0 || !said.contains("error: QEMU failed: signal: 9 (SIGKILL)") {
-        return Err(format!("{said}\n{report}"));
+    let finished = report["cases"].as_array().map_or(0, Vec::len) as u64;
+    let not_run = report["not_run"].as_u64().unwrap_or_default();
+    // What the other machine plays is played to the end.
+    if report["totals"]["pass"] == 0 || not_run == 0 || not_run > finished + finished / 2 {
+        return Err(format!("{finished} finished, {not_run} not run: {said}"));
+    }
+    if !said.contains("error: QEMU failed: signal: 9 (SIGKILL)") {
+        return Err(said);
     }
     Ok(())
 }
