@@ -17,7 +17,7 @@ pub struct Alternative {
 }
 
 /// All of them.
-pub static ALTERNATIVES: [Alternative; 14] = [
+pub static ALTERNATIVES: [Alternative; 15] = [
     Alternative {
         id: "right-edge",
         question: "What becomes of a segment that ends beyond the window while unread data is queued?",
@@ -72,6 +72,11 @@ pub static ALTERNATIVES: [Alternative; 14] = [
         id: "reopen-iss",
         question: "Where does a connection begin that replaces one in TIME-WAIT?",
         choices: &[&rules::TIME_WAIT_REOPEN_BEYOND, &rules::TIME_WAIT_REOPEN_CLOCK],
+    },
+    Alternative {
+        id: "unasked-timestamps",
+        question: "Are timestamps that were not agreed on in the ACKs of TIME-WAIT?",
+        choices: &[&rules::TIME_WAIT_TIMESTAMPS, &rules::TIME_WAIT_TIMESTAMPS_FORGOTTEN],
     },
     Alternative {
         id: "fin-wait-2-reuse",

@@ -197,6 +197,7 @@ pub mod rules {
         // TIME-WAIT.
         TIME_WAIT_LENGTH: "time-wait/length", Linux, "Linux TCP_TIMEWAIT_LEN", "TIME-WAIT lasts 60 s", departs "RFC 9293 section 3.4.2 (2 x MSL of 2 minutes)";
         TIME_WAIT_TIMESTAMPS: "time-wait/timestamps-unasked", Linux, "Linux tcp_check_req(), tcp_v4_timewait_ack()", "if the handshake's ACK had timestamps that were not agreed on, the ACKs of TIME-WAIT have them too", departs "RFC 7323 section 3.2";
+        TIME_WAIT_TIMESTAMPS_FORGOTTEN: "time-wait/timestamps-unasked-forgotten", Must, "RFC 7323 section 3.2; Linux tcp_check_req() before it deferred TS.Recent until the request was owned, tcp_create_openreq_child()", "timestamps of the handshake's ACK that were not agreed on are forgotten with the request, and the ACKs of TIME-WAIT have none";
         TIME_WAIT_ACK: "time-wait/ack", Must, "RFC 9293 section 3.10.7.4", "a segment other than a RST in TIME-WAIT is acknowledged, and a repeated FIN restarts the 2 MSL timeout";
         TIME_WAIT_SILENT: "time-wait/silent", Must, "Linux tcp_timewait_state_process()", "a pure ACK at RCV.NXT in TIME-WAIT is not answered, and restarts the timeout";
         TIME_WAIT_WINDOW: "time-wait/window-wraps", Linux, "Linux tcp_v4_timewait_ack(), tcp_select_window()", "without window scaling a window beyond 65535 is told in TIME-WAIT as what is left of it in 16 bits", departs "RFC 9293 section 3.8.6";

@@ -17,6 +17,20 @@ use crate::time::{Span, Ticks};
 
 /// A segment arrives.
 pub(crate) fn arrives<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
+    if w.t.agreed.timestamps || w.t.ts_recent == 0 {
+        return answered(w, segment);
+    }
+    // Whether a kernel has kept them is its own: both are kept until it shows.
+    let mut forgotten = w.clone();
+    forgotten.t.ts_recent = 0;
+    forgotten.fired(&rules::TIME_WAIT_TIMESTAMPS_FORGOTTEN);
+    w.fired(&rules::TIME_WAIT_TIMESTAMPS);
+    let mut both = answered(w, segment);
+    both.extend(answered(forgotten, segment));
+    both
+}
+
+fn answered<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
     let paws_reject = old_timestamp(&w, segment, 0);
     if w.t.state == State::FinWait2 {
         fin_wait_2(&mut w, segment, paws_reject);
@@ -145,9 +159,6 @@ fn time_wait(w: &mut Work<'_>, segment: &Segment, paws_reject: bool) {
 /// An ACK, at most one in `tcp_invalid_ratelimit` unless the segment carries data or a FIN (`tcp_timewait_check_oow_rate_limit`).
 fn limited_ack(w: &mut Work<'_>, segment: &Segment, rule: RuleRef) {
     let kind = ack(w);
-    if w.t.ts_recent != 0 && !w.t.agreed.timestamps {
-        w.fired(&rules::TIME_WAIT_TIMESTAMPS);
-    }
     if w.t.rcv_wnd_full {
         w.fired(&rules::TIME_WAIT_WINDOW);
     }
