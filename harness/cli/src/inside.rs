@@ -8,11 +8,11 @@ use std::thread;
 
 use tcpconform_engine::case::{Case, IpVersion};
 use tcpconform_engine::load;
-use tcpconform_engine::play::{Progress, TargetError};
-use tcpconform_engine::run::{Halt, Pace, Planned, Player, run as run_cases};
+use tcpconform_engine::play::{self, Progress, TargetError};
+use tcpconform_engine::run::{Halt, Pace, Planned, Player, RunEvent, run as run_cases};
 use tcpconform_engine::trace::Trace;
 use tcpconform_machines::Message;
-use tcpconform_machines::guest::{Guest, Urgency, unjudged, urgency};
+use tcpconform_machines::guest::{Guest, OwnSysctls, Urgency, unjudged, urgency};
 use tokio::sync::watch;
 
 use crate::exit::{Exit, Refusal};
@@ -88,7 +88,15 @@ struct Urgent(KernelPlayer);
 impl Player for Urgent {
     fn play(&self, case: &Case, progress: &dyn Fn(Progress)) -> Result<Trace, TargetError> {
         urgency(Urgency::Playing).map_err(|error| TargetError::Failed(format!("sched_setscheduler: {error}")))?;
-        self.0.play(case, progress)
+        if case.machine_sysctls.is_empty() {
+            return self.0.play(case, progress);
+        }
+        let _until_played = OwnSysctls::set(&case.machine_sysctls)?;
+        let mut trace = play::play(case, &mut self.0.target(case)?, progress)?;
+        for endpoint in &mut trace.header.endpoints {
+            endpoint.sysctls.extend(case.machine_sysctls.clone());
+        }
+        Ok(trace)
     }
 
     fn stop(&self) {
@@ -104,12 +112,19 @@ fn run(guest: &mut Guest, cases: Vec<Planned>, player: Arc<Urgent>) -> Result<()
     let (_never, halt) = watch::channel(Halt::No);
     // On one processor a second case that sets up would only be in the first one's way.
     let pace = Pace { jobs, active: 1, again: false };
+    let (alone, others): (Vec<_>, Vec<_>) = cases.into_iter().partition(|it| !it.case.machine_sysctls.is_empty());
     let mut untold = None;
-    runtime.block_on(run_cases(cases, player, unjudged, pace, halt, |event| {
-        if let Err(error) = guest.pass_on(event) {
+    let mut told = |event, last: bool| {
+        if (last || !matches!(event, RunEvent::Finished(_)))
+            && let Err(error) = guest.pass_on(event)
+        {
             untold.get_or_insert(error);
         }
-    }));
+    };
+    // Before the others, whose orphans would count.
+    let one = Pace { jobs: 1, ..pace };
+    runtime.block_on(run_cases(alone, Arc::clone(&player), unjudged, one, halt.clone(), |event| told(event, false)));
+    runtime.block_on(run_cases(others, player, unjudged, pace, halt, |event| told(event, true)));
     untold.map_or(Ok(()), |error| Err(Refusal::could_not_run(format!("telling the host: {error}"), None)))
 }
 

@@ -68,7 +68,9 @@ fn describe(case: &Case, out: &mut dyn Write) -> io::Result<()> {
     let demanded = case.sysctls.iter().map(|(name, value)| format!("net.ipv4.{name} = {value}"));
     let optional = case.optional_sysctls.iter();
     let optional = optional.map(|(name, value)| format!("net.ipv4.{name} = {value} where the kernel has it"));
-    let sysctls: Vec<String> = demanded.chain(optional).collect();
+    let machine = case.machine_sysctls.iter();
+    let machine = machine.map(|(name, value)| format!("net.ipv4.{name} = {value} of the machine"));
+    let sysctls: Vec<String> = demanded.chain(optional).chain(machine).collect();
     let about = About {
         name: &case.name(),
         purpose: &case.purpose,

@@ -42,6 +42,8 @@ pub struct Case {
     pub sysctls: BTreeMap<String, String>,
     /// The same, written only where the kernel has them.
     pub optional_sysctls: BTreeMap<String, String>,
+    /// Sysctls below `net.ipv4` of the whole kernel: the case needs a machine of its own, and is alone on it.
+    pub machine_sysctls: BTreeMap<String, String>,
     /// MTU of the links, bytes.
     pub mtu: u32,
     /// The steps.

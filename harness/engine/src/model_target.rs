@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tcpconform_model::{
-    Call, CallResult, Counter, Counts, Event, Flags, Neighbours, Profile, RetransmitKind, Segment, Seq, Span, State,
-    Tcb, Timeout, Voice, emitted, explain, pending, step,
+    Call, CallResult, Counter, Counts, Event, Flags, Neighbours, Orphans, Profile, RetransmitKind, Segment, Seq, Span,
+    State, Tcb, Timeout, Voice, emitted, explain, pending, step,
 };
 
 use crate::case::{Case, Endpoint, Host, IpVersion, Operation, OperationCall, RelayRule, Topology};
@@ -102,6 +102,7 @@ impl ModelTarget {
                 .map(|(name, value)| (name.to_string(), value.to_string()))
                 .into();
         sysctls.extend(case.sysctls.clone());
+        sysctls.extend(case.machine_sysctls.clone());
         let identities: Vec<EndpointIdentity> = case
             .endpoints()
             .map(|name| EndpointIdentity {
@@ -180,6 +181,7 @@ impl ModelTarget {
         let open = |t: &Tcb| !matches!(t.state, State::Closed | State::Listen | State::SynSent | State::SynReceived);
         Neighbours {
             time_waits: others().filter(|other| other.tcb.is_mini()).count() as u32,
+            orphans: Orphans::exactly(others().filter(|other| is_orphan(&other.tcb)).count() as u32),
             unaccepted: others()
                 .filter(|other| other.tcb.user.listening && !other.tcb.user.owned && open(&other.tcb))
                 .count() as u32,
@@ -305,6 +307,10 @@ impl ModelTarget {
             self.seen.push_back(Seen { at: entered, what: What::Call(call) });
         }
     }
+}
+
+fn is_orphan(t: &Tcb) -> bool {
+    t.user.orphan && t.state != State::Closed && !t.is_mini()
 }
 
 fn host_address(ip: IpVersion, host: u8) -> IpAddr {

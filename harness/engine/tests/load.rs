@@ -33,6 +33,7 @@ variants:
   ip: [ipv4]
 sysctls: {tcp_fin_timeout: 5, tcp_rmem: 4096 131072 6291456, tcp_congestion_control: reno}
 optional-sysctls: {tcp_tw_recycle: 1}
+machine-sysctls: {tcp_max_orphans: 0}
 steps:
   - establish
   - when:
@@ -87,7 +88,8 @@ steps:
 fn show(cases: &[Case]) -> String {
     let mut text = String::new();
     for case in cases {
-        let head = (&case.topology, &case.ip, &case.open, &case.peer, &case.sysctls, &case.optional_sysctls, case.mtu);
+        let sysctls = (&case.sysctls, &case.optional_sysctls, &case.machine_sysctls);
+        let head = (&case.topology, &case.ip, &case.open, &case.peer, sysctls, case.mtu);
         let ids = case.claim_ids();
         writeln!(text, "{} {:?}\n  {head:?}\n  {ids:?} {:?}", case.name(), case.choices, case.requirements)
             .expect("a String takes everything");
@@ -121,8 +123,8 @@ fn places_of_errors_are_the_same_with_windows_line_ends() {
     let wrong = FEATURES.replace("rcv.nxt(0) ack 2 <nop", "rcv.next(0) ack 2 <nop");
     let place =
         |text: &str| load_text("t", "t.yaml", text.as_bytes()).expect_err("a wrong variable").0[0].place.clone();
-    assert_eq!(place(&wrong), "t.yaml:36:33");
-    assert_eq!(place(&format!("\u{feff}{}", wrong.replace('\n', "\r\n"))), "t.yaml:36:33");
+    assert_eq!(place(&wrong), "t.yaml:37:33");
+    assert_eq!(place(&format!("\u{feff}{}", wrong.replace('\n', "\r\n"))), "t.yaml:37:33");
 }
 
 #[expect(clippy::disallowed_methods, reason = "the bound is on our own work, not on a target's")]

@@ -74,6 +74,7 @@ fn case(topology: Topology, ip: IpVersion) -> Case {
         peer: PeerOptions { mss: None, wscale: None, sack: false, timestamps: false, wnd: 65_535 },
         sysctls: BTreeMap::new(),
         optional_sysctls: BTreeMap::new(),
+        machine_sysctls: BTreeMap::new(),
         mtu: 1500,
         steps: Vec::new(),
     }

@@ -2,6 +2,7 @@
 //!
 //! Owns the guest's end of the line. Refuses to play. What goes wrong before the line is open is said on the console.
 
+mod own_sysctls;
 mod urgency;
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ use crate::frame::Encoder;
 use crate::message::{Message, line};
 use crate::plan::Plan;
 
+pub use own_sysctls::OwnSysctls;
 pub use urgency::{Urgency, urgency};
 
 /// Where the plan lies in the initramfs.

@@ -44,8 +44,8 @@ pub(crate) fn call(mut w: Work<'_>, call: Call) -> Vec<Work<'_>> {
             vec![w.returns(OK)]
         }
         Call::Close | Call::Exit if w.t.unclaimed() => close_listener(w),
-        Call::Close => vec![close(w, true)],
-        Call::Exit => vec![close(w, false)],
+        Call::Close => close(w, true),
+        Call::Exit => close(w, false),
         Call::Dup if w.t.unclaimed() => {
             w.t.listener.descriptors += 1;
             vec![w]
@@ -340,16 +340,16 @@ pub(crate) fn queue_fin(w: &mut Work<'_>) {
 }
 
 /// `close()` of one descriptor; `lingers` is false when a process exits (CLOSE of section 3.10.4; `__tcp_close`).
-fn close(mut w: Work<'_>, lingers: bool) -> Work<'_> {
+fn close(mut w: Work<'_>, lingers: bool) -> Vec<Work<'_>> {
     if w.t.user.descriptors > 1 {
         w.t.user.descriptors -= 1;
         w.fired(&rules::CLOSE_SHARED);
-        return w.returns(OK);
+        return vec![w.returns(OK)];
     }
     w.t.user.descriptors = 0;
     if w.t.is_mini() || w.t.state == State::Closed {
         w.t.user.orphan = true;
-        return w.returns(OK);
+        return vec![w.returns(OK)];
     }
     // What a further FIN is behind counts as unread too (`__tcp_close`).
     let unread = w.t.user.unread + w.t.user.further_fins > 0;
@@ -364,7 +364,7 @@ fn close(mut w: Work<'_>, lingers: bool) -> Work<'_> {
         }
         w.t.delete();
         w.t.user.orphan = true;
-        return w.returns(OK);
+        return vec![w.returns(OK)];
     }
     if unread || w.t.user.options.linger_s == Some(0) {
         let rule: crate::rule::RuleRef = if unread { &rules::CLOSE_UNREAD } else { &rules::CLOSE_LINGER_ZERO };
@@ -382,16 +382,15 @@ fn close(mut w: Work<'_>, lingers: bool) -> Work<'_> {
         w.t.counts.add(if unread { Counter::AbortOnClose } else { Counter::AbortOnData });
         w.t.delete();
         w.t.user.orphan = true;
-        return w.returns(OK);
+        return vec![w.returns(OK)];
     }
     queue_fin(&mut w);
     if let Some(seconds) = w.t.user.options.linger_s.filter(|_| lingers && close_waits_in(w.t.state)) {
         let timeout = w.timer(Ticks::exactly(w.p.ticks_of_s(u64::from(seconds))));
         w.t.user.closing_until = Some(timeout.due.plus(0, w.p.scheduling_ns));
-        return w;
+        return vec![w];
     }
-    timeouts::orphan(&mut w);
-    w.returns(OK)
+    timeouts::orphan(w).into_iter().map(|w| w.returns(OK)).collect()
 }
 
 /// Whether a lingering `close` waits in this state (`sk_stream_closing`): it returns when the state is left, by the ACK of the

@@ -26,6 +26,8 @@ pub struct Profile {
     pub fin_timeout_s: u32,
     /// `tcp_orphan_retries`
     pub orphan_retries: u32,
+    /// `tcp_max_orphans`, where it is the machine's to which the play is all that happens.
+    pub max_orphans: u32,
     /// `tcp_retries2`
     pub retries2: u32,
     /// `tcp_rfc1337`
@@ -105,6 +107,7 @@ impl Profile {
             jiffies_behind_ns: 1_000_000_000 / u64::from(hz),
             fin_timeout_s: number("tcp_fin_timeout", 60),
             orphan_retries: number("tcp_orphan_retries", 0),
+            max_orphans: number("tcp_max_orphans", u32::MAX),
             retries2: number("tcp_retries2", 15),
             rfc1337: number("tcp_rfc1337", 0) != 0,
             timestamps: number("tcp_timestamps", 1) != 0,

@@ -228,6 +228,7 @@ pub mod rules {
         RTO_RECOVERY: "timeout/recovery", May, "RFC 6675, RFC 8985", "segments reported missing by SACK are retransmitted";
         RTO_GIVE_UP: "timeout/give-up", Linux, "Linux tcp_retries2", "retransmission ends when tcp_retries2 is used up: ETIMEDOUT";
         RTO_GIVE_UP_ORPHAN: "timeout/give-up-orphan", Linux, "Linux tcp_orphan_retries", "an orphan's retransmission ends when tcp_orphan_retries (0 means 8) is used up";
+        ORPHAN_LIMIT: "orphan/limit", Linux, "Linux tcp_max_orphans, __tcp_close(), tcp_out_of_resources()", "while there are more orphans than tcp_max_orphans, CLOSE sends a RST behind the FIN, and so does an orphan whose retransmission or probe is due; the kernel counts them every 100 ms only", departs "RFC 9293 section 3.10.4";
         USER_TIMEOUT: "timeout/user", May, "RFC 9293 section 3.10.8, Linux TCP_USER_TIMEOUT", "unacknowledged data older than the user timeout ends the connection";
         SYN_RETRY: "timeout/syn", Must, "RFC 9293 section 3.8.3, Linux tcp_syn_retries", "a SYN is retransmitted tcp_syn_retries times (after tcp_syn_linear_timeouts linear ones), then the OPEN fails";
         SYN_ACK_RETRY: "timeout/syn-ack", Linux, "Linux tcp_synack_retries", "a SYN,ACK is retransmitted tcp_synack_retries times, then SYN-RECEIVED ends";

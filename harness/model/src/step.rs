@@ -13,7 +13,7 @@ use crate::profile::Profile;
 use crate::rule::{RuleRef, rules};
 use crate::segment::Segment;
 use crate::state::State;
-use crate::tcb::{EmissionKind, Tcb, User};
+use crate::tcb::{EmissionKind, Neighbours, Tcb, User};
 use crate::time::{Span, Ticks, Timer};
 use crate::wheel::arm;
 use crate::{another, arrives, calls, icmp, opening, time_wait, timeouts};
@@ -37,7 +37,8 @@ pub fn step(tcb: &Tcb, event: &Event, at: Span, profile: &Profile) -> Vec<Transi
         Event::ConnectEphemeral { in_range } => vec![calls::connect_ephemeral(work, *in_range)],
         Event::Another(call) => another::call(work, *call),
         Event::Neighbours(neighbours) => {
-            work.t.neighbours = *neighbours;
+            let orphans = work.t.neighbours.orphans.becomes(neighbours.orphans, at);
+            work.t.neighbours = Neighbours { orphans, ..*neighbours };
             vec![work]
         }
         Event::SegmentArrives(segment) => segment_arrives(work, segment),

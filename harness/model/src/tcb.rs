@@ -8,6 +8,7 @@ use crate::another::{Another, Listener};
 use crate::call::Errno;
 use crate::congestion::Congestion;
 use crate::counts::{Counter, Counts};
+use crate::orphans::Orphans;
 use crate::rack::{Rack, Recovery};
 use crate::rule::{RuleRef, rules};
 use crate::segment::{SackBlock, Segment, Seq};
@@ -246,6 +247,8 @@ pub struct User {
     pub disconnected: bool,
     /// No descriptor is left (`SOCK_DEAD`).
     pub orphan: bool,
+    /// Since when at the latest, if the connection was open then.
+    pub orphan_since: Option<Nanos>,
     /// `shutdown` came before `connect` had reported, and `connect` reports no more (`SS_DISCONNECTING`).
     pub disconnecting: bool,
     /// `RCV_SHUTDOWN`
@@ -310,6 +313,8 @@ pub struct Neighbours {
     pub time_waits: u32,
     /// How many of them wait in the listener's accept queue.
     pub unaccepted: u32,
+    /// How many of them are orphans, mini-sockets not counted.
+    pub orphans: Orphans,
 }
 
 /// A segment that must or may be sent now.
@@ -625,6 +630,7 @@ impl User {
             connect_reported: false,
             disconnected: false,
             orphan: false,
+            orphan_since: None,
             disconnecting: false,
             read_shut: false,
             write_shut: false,

@@ -11,6 +11,7 @@ use crate::call::Errno;
 use crate::counts::Counter;
 use crate::emit;
 use crate::event::Timeout;
+use crate::orphans;
 use crate::profile::Profile;
 use crate::rack::{Recovery, reordering_timeout};
 use crate::rule::{RuleRef, rules};
@@ -47,15 +48,14 @@ pub(crate) fn timeout<'p>(mut w: Work<'p>, which: Timeout) -> Vec<Work<'p>> {
         }
         Timeout::Linger => {
             w.t.user.closing_until = None;
-            orphan(&mut w);
             w.result = Some(crate::call::CallResult::Value(0));
-            vec![w]
+            orphan(w)
         }
     }
 }
 
 /// RTO expired (`tcp_retransmit_timer`); the timer was asked to expire at `asked`.
-pub(crate) fn retransmission_timeout(mut w: Work<'_>, asked: Span) -> Vec<Work<'_>> {
+pub(crate) fn retransmission_timeout(w: Work<'_>, asked: Span) -> Vec<Work<'_>> {
     match w.t.state {
         State::SynSent => syn_timeout(w),
         State::SynReceived if !w.t.user.owned => vec![syn_ack_timeout(w)],
@@ -69,18 +69,20 @@ pub(crate) fn retransmission_timeout(mut w: Work<'_>, asked: Span) -> Vec<Work<'
             if w.t.snd_wnd == 0 && !w.t.user.orphan {
                 return shrunk_window_timeout(w, asked);
             }
-            let opening = w.t.state == State::SynReceived;
-            let outcome = if opening { opening_timed_out(&w, w.p.syn_retries) } else { timed_out(&w) };
-            let mut done = Vec::new();
-            if outcome.may_expire {
-                let rule = if opening { syn_rule(&w) } else { retry_rule(&w) };
-                done.push(give_up(w.clone(), rule));
-            }
-            if outcome.may_go_on {
-                w.t.retransmits += 1;
-                done.push(retransmitted(w, &rules::RTO));
-            }
-            done
+            orphans::limited(w, |mut w| {
+                let opening = w.t.state == State::SynReceived;
+                let outcome = if opening { opening_timed_out(&w, w.p.syn_retries) } else { timed_out(&w) };
+                let mut done = Vec::new();
+                if outcome.may_expire {
+                    let rule = if opening { syn_rule(&w) } else { retry_rule(&w) };
+                    done.push(give_up(w.clone(), rule));
+                }
+                if outcome.may_go_on {
+                    w.t.retransmits += 1;
+                    done.push(retransmitted(w, &rules::RTO));
+                }
+                done
+            })
         }
         State::Listen | State::TimeWait | State::Closed => Vec::new(),
     }
@@ -335,21 +337,23 @@ fn loss_probe_timeout(mut w: Work<'_>) -> Work<'_> {
 }
 
 /// The closed window is probed, or the cork is pulled (`tcp_probe_timer`, `tcp_send_probe0`).
-fn window_probe_timeout(mut w: Work<'_>) -> Vec<Work<'_>> {
+fn window_probe_timeout(w: Work<'_>) -> Vec<Work<'_>> {
     if emit::unsent(&w.t) == 0 {
         return vec![w];
     }
-    let outcome = probing_timed_out(&w);
-    let mut done = Vec::new();
-    if outcome.may_expire {
-        let rule = retry_rule(&w);
-        done.push(give_up(w.clone(), rule));
-    }
-    if outcome.may_go_on {
-        w.t.probing_since.get_or_insert(w.at);
-        done.push(probe_window(w));
-    }
-    done
+    orphans::limited(w, |mut w| {
+        let outcome = probing_timed_out(&w);
+        let mut done = Vec::new();
+        if outcome.may_expire {
+            let rule = retry_rule(&w);
+            done.push(give_up(w.clone(), rule));
+        }
+        if outcome.may_go_on {
+            w.t.probing_since.get_or_insert(w.at);
+            done.push(probe_window(w));
+        }
+        done
+    })
 }
 
 /// Whether the probing of a closed window has gone on long enough (`tcp_probe_timer`).
@@ -515,7 +519,7 @@ fn count_mini(w: &mut Work<'_>, length: Ticks) {
 }
 
 /// The last descriptor is gone (`sock_orphan` and what follows it in `__tcp_close`).
-pub(crate) fn orphan(w: &mut Work<'_>) {
+pub(crate) fn orphan(mut w: Work<'_>) -> Vec<Work<'_>> {
     w.t.user.orphan = true;
     w.t.user.closing_until = None;
     if w.t.state == State::FinWait2 && !w.t.is_mini() {
@@ -524,14 +528,22 @@ pub(crate) fn orphan(w: &mut Work<'_>) {
             w.owe(kind, &rules::FIN_WAIT_2_LINGER2);
             w.t.counts.add(Counter::AbortOnLinger);
             w.t.delete();
-            return;
+            return vec![w];
         }
-        let timeout = fin_time(w);
+        let timeout = fin_time(&w);
         if timeout.lo > w.p.time_wait() {
             let time_wait = w.p.time_wait();
             w.t.keepalive = Some(w.timer(timeout.map(|t| t - time_wait)));
         } else {
-            enter_fin_wait_2_mini(w, timeout);
+            enter_fin_wait_2_mini(&mut w, timeout);
+            return vec![w];
         }
     }
+    if w.t.state == State::Closed || w.t.is_mini() {
+        return vec![w];
+    }
+    orphans::limited(w, |mut w| {
+        w.t.user.orphan_since = Some(w.at.hi);
+        vec![w]
+    })
 }

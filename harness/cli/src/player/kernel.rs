@@ -44,7 +44,12 @@ impl KernelPlayer {
 
 impl Player for KernelPlayer {
     fn play(&self, case: &Case, progress: &dyn Fn(Progress)) -> Result<Trace, TargetError> {
-        play(case, &mut self.target(case)?, progress)
+        match case.machine_sysctls.keys().next() {
+            None => play(case, &mut self.target(case)?, progress),
+            Some(name) => Err(TargetError::Unsupported(format!(
+                "net.ipv4.{name} is the whole machine's: only a machine that tcpconform boots plays this, run --kernel"
+            ))),
+        }
     }
 
     fn stop(&self) {

@@ -48,7 +48,12 @@ fn write(case: &Case, out: &mut String) -> std::fmt::Result {
         let off = value == "0" && case.topology.has_two_kernels();
         off && (name == "tcp_timestamps" && !case.peer.timestamps || name == "tcp_sack" && !case.peer.sack)
     };
-    for (key, sysctls) in [("sysctls", &case.sysctls), ("optional-sysctls", &case.optional_sysctls)] {
+    let all = [
+        ("sysctls", &case.sysctls),
+        ("optional-sysctls", &case.optional_sysctls),
+        ("machine-sysctls", &case.machine_sysctls),
+    ];
+    for (key, sysctls) in all {
         let mut lines = sysctls.iter().filter(|(name, value)| !by_axis(name, value)).peekable();
         if lines.peek().is_some() {
             writeln!(out, "{key}:")?;

@@ -101,6 +101,7 @@ fn setting(dice: &mut Dice) -> Case {
         peer,
         sysctls,
         optional_sysctls: BTreeMap::new(),
+        machine_sysctls: BTreeMap::new(),
         mtu,
         steps: Vec::new(),
     }

@@ -30,6 +30,9 @@ pub(super) struct RawCase {
     /// The same, where the kernel has them: what it lacks is left out, and the case is played all the same.
     #[serde(default, rename = "optional-sysctls")]
     pub(super) optional_sysctls: Pairs<Text>,
+    /// Sysctls below `net.ipv4` of the whole kernel: the case is played in a machine of its own only, and alone there.
+    #[serde(default, rename = "machine-sysctls")]
+    pub(super) machine_sysctls: Pairs<Text>,
     /// What the crafted peer offers in its SYN.
     pub(super) peer: Option<RawPeer>,
     /// MTU of the links, bytes.

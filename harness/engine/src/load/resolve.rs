@@ -11,6 +11,7 @@ use super::ledger::check_claim_id;
 use super::predictions::{Predictions, count_predicted};
 use super::raw::{Pairs, RawCase, Text};
 use super::steps::{Steps, count_steps};
+use super::sysctl::Kind;
 use super::tree::Node;
 use super::{context, sysctl};
 use crate::case::{Case, IpVersion, Open, PeerOptions, Topology};
@@ -74,6 +75,7 @@ pub(super) fn resolve(id: &str, raw: &RawCase, tree: &Node, complaints: &mut Com
             peer: PeerOptions { mss: None, wscale: None, sack: false, timestamps: false, wnd: 0 },
             sysctls: BTreeMap::new(),
             optional_sysctls: BTreeMap::new(),
+            machine_sysctls: BTreeMap::new(),
             mtu,
             steps: Vec::new(),
         };
@@ -89,8 +91,9 @@ pub(super) fn resolve(id: &str, raw: &RawCase, tree: &Node, complaints: &mut Com
 
 fn variant(mut case: Case, raw: &RawCase, tree: &Node, context: &Context<'_, '_>, axes: &[Axis]) -> Case {
     case.peer = peer(raw, tree, context, &case);
-    case.sysctls = sysctls(&raw.sysctls, tree.get("sysctls"), context);
-    case.optional_sysctls = sysctls(&raw.optional_sysctls, tree.get("optional-sysctls"), context);
+    case.sysctls = sysctls(&raw.sysctls, tree.get("sysctls"), Of::Namespaces, context);
+    case.optional_sysctls = sysctls(&raw.optional_sysctls, tree.get("optional-sysctls"), Of::Namespaces, context);
+    case.machine_sysctls = sysctls(&raw.machine_sysctls, tree.get("machine-sysctls"), Of::Machine, context);
     for name in case.optional_sysctls.keys().filter(|name| case.sysctls.contains_key(*name)) {
         let at = tree.get("optional-sysctls").entry(name).map_or(tree, |(key, _)| key);
         context.complain(at, &format!("`{name}` is among the `sysctls` too"), "either demanded or optional");
@@ -134,6 +137,7 @@ fn sizes_fit(raw: &RawCase, tree: &Node, complaints: &Complaints<'_>) -> bool {
         ("cites", raw.cites.len(), LIST_MAX),
         ("sysctls", raw.sysctls.0.len(), LIST_MAX),
         ("optional-sysctls", raw.optional_sysctls.0.len(), LIST_MAX),
+        ("machine-sysctls", raw.machine_sysctls.0.len(), LIST_MAX),
         ("variants", raw.variants.0.len(), LIST_MAX),
         ("steps", count_steps(&raw.steps), STEPS_MAX),
     ];
@@ -240,7 +244,14 @@ fn peer(raw: &RawCase, tree: &Node, context: &Context<'_, '_>, case: &Case) -> P
     peer
 }
 
-fn sysctls(raw: &Pairs<Text>, node: &Node, context: &Context<'_, '_>) -> BTreeMap<String, String> {
+/// Whose sysctls they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Namespaces,
+    Machine,
+}
+
+fn sysctls(raw: &Pairs<Text>, node: &Node, of: Of, context: &Context<'_, '_>) -> BTreeMap<String, String> {
     let mut sysctls = BTreeMap::new();
     for (name, value) in &raw.0 {
         let Some((key, value_node)) = node.entry(name) else { continue };
@@ -248,9 +259,21 @@ fn sysctls(raw: &Pairs<Text>, node: &Node, context: &Context<'_, '_>) -> BTreeMa
             context.complain(key, &format!("unknown sysctl `{name}`"), &sysctl::expected(name));
             continue;
         };
-        if kind == sysctl::Kind::Global {
-            let expected = "a sysctl that each network namespace has for itself";
-            context.complain(key, &format!("`{name}` is the whole kernel's and cannot be set for a case"), expected);
+        let refused = match (of, kind) {
+            (_, Kind::Global) => Some((
+                "the whole kernel's and cannot be set for a case",
+                "a sysctl that each network namespace has for itself",
+            )),
+            (Of::Namespaces, Kind::Machine(..)) => Some(("the whole kernel's", "it among the `machine-sysctls`")),
+            (Of::Machine, Kind::Number(..) | Kind::Numbers(_) | Kind::Word) => {
+                Some(("each network namespace's own", "it among the `sysctls`"))
+            }
+            (Of::Namespaces, Kind::Number(..) | Kind::Numbers(_) | Kind::Word) | (Of::Machine, Kind::Machine(..)) => {
+                None
+            }
+        };
+        if let Some((whose, expected)) = refused {
+            context.complain(key, &format!("`{name}` is {whose}"), expected);
             continue;
         }
         let checked = context.parse(value_node, &value.0, |text| match sysctl::check(kind, text) {

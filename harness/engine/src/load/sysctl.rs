@@ -14,11 +14,13 @@ pub(super) enum Kind {
     Numbers(usize),
     /// A word.
     Word,
+    /// One number in a range, the same in every namespace: for cases that have a machine of their own.
+    Machine(i64, i64),
     /// The same in every namespace: a case cannot set it.
     Global,
 }
 
-use Kind::{Global, Number, Numbers, Word};
+use Kind::{Global, Machine, Number, Numbers, Word};
 
 const U8: Kind = Number(0, u8::MAX as i64);
 const INT: Kind = Number(i32::MIN as i64, i32::MAX as i64);
@@ -69,7 +71,7 @@ const TABLE: [(&str, Kind); 95] = [
     ("tcp_l3mdev_accept", SWITCH),
     ("tcp_limit_output_bytes", COUNT),
     ("tcp_low_latency", Global),
-    ("tcp_max_orphans", Global),
+    ("tcp_max_orphans", Machine(0, i32::MAX as i64)),
     ("tcp_max_reordering", COUNT),
     ("tcp_max_syn_backlog", COUNT),
     ("tcp_max_tw_buckets", COUNT),
@@ -142,7 +144,7 @@ pub(super) fn expected(wrong: &str) -> String {
 /// Checks a value; the error is what was expected.
 pub(super) fn check(kind: Kind, value: &str) -> Result<(), String> {
     match kind {
-        Kind::Number(min, max) => match value.parse::<i64>() {
+        Kind::Number(min, max) | Kind::Machine(min, max) => match value.parse::<i64>() {
             Ok(n) if (min..=max).contains(&n) => Ok(()),
             Ok(_) | Err(_) => Err(format!("a number from {min} to {max}")),
         },

@@ -24,6 +24,7 @@ fn case(id: &str, purpose: &str) -> Case {
         peer: PeerOptions { mss: None, wscale: None, sack: false, timestamps: false, wnd: 1 },
         sysctls: BTreeMap::new(),
         optional_sysctls: BTreeMap::new(),
+        machine_sysctls: BTreeMap::new(),
         mtu: 1500,
         steps: Vec::new(),
     }

@@ -144,6 +144,20 @@ pub(super) static FAULTS: &[Fault] = &[
         bend: Bend::Constants(|p| p.orphan_retries = p.retries2),
     },
     Fault {
+        name: "orphans-not-counted",
+        mistake: "tcp_max_orphans is not looked at",
+        rules: &[&rules::ORPHAN_LIMIT],
+        case: "orphan/too-many",
+        bend: Bend::Constants(|p| p.max_orphans = u32::MAX),
+    },
+    Fault {
+        name: "orphans-limited-too-soon",
+        mistake: "a connection is reset at its CLOSE when there are as many orphans as tcp_max_orphans",
+        rules: &[&rules::CLOSE_FIN],
+        case: "orphan/too-many",
+        bend: Bend::Constants(|p| p.max_orphans = p.max_orphans.saturating_sub(1)),
+    },
+    Fault {
         name: "user-timeout-ignored",
         mistake: "TCP_USER_TIMEOUT is not looked at",
         rules: &[&rules::USER_TIMEOUT],
