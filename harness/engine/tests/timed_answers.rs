@@ -176,3 +176,33 @@ fn a_keepalive_timer_that_finds_the_time_not_up_is_followed_to_its_end() {
     let judgement = judge(&trace);
     assert_eq!(judgement.verdict, Verdict::Pass, "{:?}", judgement.reason);
 }
+
+/// Two answers 5 ms apart, both with the whole time ahead, came from a kernel whose tick was a millisecond late.
+#[test]
+fn a_late_tick_makes_an_answer_stale_by_no_more_than_a_tick() {
+    let asked = |later: Nanos, time: Time| {
+        let mut trace = trace("orphan/fin-wait-1@closed,2,no-sack,ipv4");
+        let fin = fins(&trace)[1];
+        let (at, step) = (trace.records[fin].at + later, trace.records[fin].step);
+        let sample = Sample {
+            on: trace.header.endpoints[0].name,
+            source: Source::SockDiag,
+            until: at + 2000,
+            state: State::FinWait1,
+            timer: Some(TimerSample { kind: TimerKind::Retransmit, expires_ms: 408, retransmits: 1 }),
+            receive_queue: None,
+            send_queue: None,
+        };
+        trace.records.push(Record { at, step, what: What::Sample(sample) });
+        trace.records.sort_by_key(|record| record.at);
+        (trace.header.target.kind, trace.header.target.time) = (TargetKind::Kernel, time);
+        judge(&trace)
+    };
+    for later in [0, 5_000_000, 8_500_000] {
+        assert_eq!(asked(later, Time::Real).verdict, Verdict::Pass, "{later}: {:?}", asked(later, Time::Real).reason);
+    }
+    for (later, time) in [(5_500_000, Time::Virtual), (9_500_000, Time::Real)] {
+        let reason = asked(later, time).reason;
+        assert!(reason.as_ref().is_some_and(|told| told.contains("expires in 408 ms")), "{later}: {reason:?}");
+    }
+}
