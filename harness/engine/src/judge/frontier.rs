@@ -505,6 +505,10 @@ fn admit(possible: Possible, all: &mut Vec<Possible>) {
             other.unreported =
                 common(&other.unreported, &possible.unreported).expect("equal ones made the same changes");
             other.expired = Expiry::common(other.expired, possible.expired);
+            // What is told may be as it was until the later of the two.
+            other.earlier = [other.earlier, possible.earlier].into_iter().flatten().max_by_key(|(_, until)| *until);
+            let timers = [other.earlier_timer, possible.earlier_timer];
+            other.earlier_timer = timers.into_iter().flatten().max_by_key(|(_, until)| *until);
         }
         None => all.push(possible),
     }
