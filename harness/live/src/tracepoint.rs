@@ -30,8 +30,9 @@ use crate::kernel_state::kernel_state;
 use crate::mailbox::Mailbox;
 use crate::tracefs::Layout;
 
-/// Pages of events a CPU, a power of two: 32 kB hold 300 events.
-const DATA_PAGES: usize = 8;
+/// Pages of events a CPU, a power of two: 256 kB hold 2,400 events. With 300 a state change was lost while a thousand cases started and the
+/// reading thread did not come to its turn.
+const DATA_PAGES: usize = 64;
 
 /// Whoever wants to know about a connection.
 #[derive(Debug)]
