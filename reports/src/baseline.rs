@@ -67,6 +67,9 @@ pub struct BaselineCase {
     /// What the target did.
     #[serde(default)]
     pub behaviour: Vec<Deed>,
+    /// Until when it was observed, seconds.
+    #[serde(default)]
+    pub target_seconds: Option<f64>,
 }
 
 impl BaselineCase {
@@ -98,6 +101,7 @@ impl From<Report> for Baseline {
             verdict: case.verdict,
             reason: case.reason,
             behaviour: case.behaviour,
+            target_seconds: Some(case.target_seconds),
         };
         let claim = |claim: tcpconform_engine::claims::ClaimVerdict| BaselineClaim {
             id: claim.id,

@@ -6,6 +6,7 @@
 mod behaviour;
 mod html;
 mod markdown;
+mod races;
 mod text;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use tcpconform_engine::judgement::Verdict;
 use tcpconform_engine::trace::Time;
 
 use crate::baseline::{Baseline, BaselineCase};
+use behaviour::Side;
 pub use behaviour::{Aspect, Row};
 pub use html::Html;
 pub use markdown::Markdown;
@@ -41,6 +43,9 @@ pub struct Comparison {
     pub alternatives: Vec<Change>,
     /// Case variants that pass in both and behave differently.
     pub behaviour: Vec<BehaviourChange>,
+    /// Case variants whose behaviour cannot be compared: a timer and something else were due within a tick, came in one order here and in the
+    /// other there, and what followed is of that order. By itself no change.
+    pub parted: Vec<String>,
     /// Why behaviour was not compared.
     pub not_compared: Option<String>,
 }
@@ -104,6 +109,7 @@ impl Comparison {
             claims: claims(base, new),
             alternatives: alternatives(base, new),
             behaviour: Vec::new(),
+            parted: Vec::new(),
             not_compared: not_compared(base, new),
         };
         for (name, was) in &before {
@@ -115,13 +121,18 @@ impl Comparison {
     }
 
     fn case(&mut self, name: &str, was: &BaselineCase, is: &BaselineCase, hz: [u32; 2]) {
+        let [base, new] = [(was, hz[0]), (is, hz[1])].map(|(case, hz)| Side {
+            deeds: &case.behaviour,
+            end: case.target_seconds.map(|seconds| (seconds * 1e4) as u64),
+            hz,
+        });
         if was.verdict != is.verdict {
             let change = VerdictChange {
                 case: name.to_string(),
                 base: was.verdict,
                 new: is.verdict,
                 reason: is.reason.clone().or_else(|| was.reason.clone()),
-                rows: behaviour::compare(&was.behaviour, &is.behaviour, hz).rows,
+                rows: behaviour::compare(&base, &new).rows,
             };
             // A case that is skipped has lost what it showed; one that was has gained it.
             let rank = |verdict: Verdict| if verdict == Verdict::Skip { Verdict::Inconclusive } else { verdict };
@@ -135,7 +146,10 @@ impl Comparison {
         if self.not_compared.is_some() {
             return;
         }
-        let found = behaviour::compare(&was.behaviour, &is.behaviour, hz);
+        let found = behaviour::compare(&base, &new);
+        if found.parted {
+            self.parted.push(name.to_string());
+        }
         if found.aspects.is_empty() {
             return;
         }
@@ -150,6 +164,13 @@ impl Comparison {
                 rows: found.rows,
             }),
         }
+    }
+
+    /// Which cases went apart at a race; `None` where none did.
+    fn parted_text(&self) -> Option<String> {
+        let names = self.parted.join(", ");
+        let why = "a timer and something else came within a tick of each other, in another order in each run";
+        (!self.parted.is_empty()).then(|| format!("not compared: {names}: {why}"))
     }
 
     /// Whether nothing changed.

@@ -3,7 +3,7 @@
 //! Owns the tracking that relative numbers and the variables of the notation need. Refuses to judge: a number that makes no
 //! sense is followed like any other.
 
-use tcpconform_model::{Flags, Segment};
+use tcpconform_model::{Flags, Segment, Seq};
 
 use crate::notation::{Bases, Numbers};
 use crate::trace::Way;
@@ -18,6 +18,16 @@ pub struct View {
     scale: u8,
     peer_scales: bool,
     last_tsval: u32,
+    others: Incarnations,
+}
+
+/// Initial numbers of other connections on the same four-tuple.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Incarnations {
+    /// The endpoint's own in the connection before.
+    pub former_iss: Option<Seq>,
+    /// The peer's in the connection that its last SYN asks for, where the endpoint has not taken it up.
+    pub offered_irs: Option<Seq>,
 }
 
 impl View {
@@ -32,6 +42,11 @@ impl View {
             Way::In => self.numbers.arriving(),
             Way::Out => self.numbers.emitted(),
         }
+    }
+
+    /// What is known of other connections on the same four-tuple.
+    pub fn others(&self) -> Incarnations {
+        self.others
     }
 
     /// Whether the endpoint has sent a SYN.
@@ -60,6 +75,8 @@ impl View {
             self.irs_known = true;
             self.peer_scales = segment.options.wscale.is_some();
             self.scale = if self.peer_scales { self.scale_offered.unwrap_or(0) } else { 0 };
+        } else if segment.has(Flags::SYN) && segment.seq != n.irs {
+            self.others.offered_irs = Some(segment.seq);
         }
         if segment.has(Flags::ACK) && self.iss_known && segment.ack.at_most(n.snd_nxt) {
             n.snd_una = n.snd_una.max(segment.ack);
@@ -76,6 +93,7 @@ impl View {
         }
         if segment.has(Flags::SYN) {
             if !self.iss_known || n.iss != segment.seq {
+                self.others = Incarnations { former_iss: self.iss_known.then_some(n.iss), offered_irs: None };
                 n.iss = segment.seq;
                 n.snd_una = segment.seq;
                 n.snd_nxt = segment.end();

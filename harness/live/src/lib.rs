@@ -26,7 +26,6 @@ mod router;
 mod sock_diag;
 mod socket_option;
 mod sockets;
-mod stalls;
 mod stamping;
 mod stop;
 mod sysctls;

@@ -43,6 +43,9 @@ impl Html {
             ladder(&change.rows, c, out)?;
             writeln!(out, "</details>")?;
         }
+        if let Some(parted) = c.parted_text() {
+            writeln!(out, "<p>{}</p>", escaped(&parted))?;
+        }
         if let Some(why) = &c.not_compared {
             writeln!(out, "<p>{}</p>", escaped(why))?;
         }

@@ -66,6 +66,9 @@ impl Markdown {
         if c.behaviour.len() > SHOWN_MAX {
             writeln!(out, "{} more changes are in the text of `tcpconform compare`.\n", c.behaviour.len() - SHOWN_MAX)?;
         }
+        if let Some(parted) = c.parted_text() {
+            writeln!(out, "{}\n", escaped(&parted))?;
+        }
         match &c.not_compared {
             Some(why) => writeln!(out, "{}", escaped(why)),
             None => Ok(()),

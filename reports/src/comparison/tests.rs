@@ -14,7 +14,14 @@ fn deeds(lines: &[&str]) -> Vec<Deed> {
 
 fn case(id: &str, variant: &str, verdict: Verdict, lines: &[&str]) -> BaselineCase {
     let reason = (verdict != Verdict::Pass).then(|| "check <b>: expected | this".to_string());
-    BaselineCase { id: id.into(), variant: variant.into(), verdict, reason, behaviour: deeds(lines) }
+    BaselineCase {
+        id: id.into(),
+        variant: variant.into(),
+        verdict,
+        reason,
+        behaviour: deeds(lines),
+        target_seconds: None,
+    }
 }
 
 fn run(release: &str, cases: Vec<BaselineCase>) -> Baseline {
@@ -50,6 +57,111 @@ fn what_chance_decides_is_no_change() {
     // A tick of each kernel.
     let late = ["0.1 a > F. 1:1(0) ack 1", "0.1 a = close() = 0", "0.2 a : FIN-WAIT-1", "208.1 a > F. 1:1(0) ack 1"];
     assert_eq!(aspects(&QUIET, &late), []);
+}
+
+/// Both runs either way round: what is named, and whether they went apart at a race.
+fn compared(base: &[&str], new: &[&str], end: Option<f64>) -> (Vec<Aspect>, bool) {
+    let one = |lines: &[&str]| {
+        let case = BaselineCase { target_seconds: end, ..case("a/b", "", Verdict::Pass, lines) };
+        run("6.12", vec![case])
+    };
+    let of = |base: &[&str], new: &[&str]| {
+        let comparison = Comparison::of(&one(base), &one(new));
+        let aspects = comparison.behaviour.first().map(|change| change.aspects.clone()).unwrap_or_default();
+        (aspects, !comparison.parted.is_empty())
+    };
+    let found = of(base, new);
+    assert_eq!(of(new, base), found, "the other way round");
+    found
+}
+
+const ACKED: [&str; 5] = [
+    "0.4 a > F. 1:1(0) ack 1",
+    "0.5 due 0.4..8.4 b > . 1:1(0) ack 2",
+    "0.6 b > F. 1:1(0) ack 2",
+    "0.6 b = close() = 0",
+    "500.0 a = again.connect() = EINPROGRESS",
+];
+
+#[test]
+fn a_timer_that_another_thing_came_before_is_no_change() {
+    // The FIN came before the delayed ACK, and carries it.
+    let rides = [ACKED[0], "0.5 b > F. 1:1(0) ack 2", "0.5 b = close() = 0", ACKED[4]];
+    assert_eq!(compared(&ACKED, &rides, None), (vec![], false));
+    // The delayed ACK of one connection and a segment of another.
+    let (one, other) = (
+        ["0.2 due 0.1..8.1 a > . 1:1(0) ack 2", "0.3 a > P. 1:2(1) ack 2"],
+        ["0.2 a > P. 1:2(1) ack 2", "4.0 due 0.1..8.1 a > . 1:1(0) ack 2"],
+    );
+    assert_eq!(compared(&one, &other, None), (vec![], false));
+    // The observation ended before the retransmission.
+    let (late, ended) =
+        (["0.3 a > F. 1:1(0) ack 1", "4.7 due 4.2..12.2 a > F. 1:1(0) ack 1"], ["0.3 a > F. 1:1(0) ack 1"]);
+    assert_eq!(compared(&late, &ended, Some(0.0058)), (vec![], false));
+    assert_eq!(compared(&late, &ended, Some(0.0458)), (vec![Aspect::Segments], false));
+    assert_eq!(compared(&late, &ended, None), (vec![Aspect::Segments], false));
+}
+
+#[test]
+fn what_slack_does_not_explain_is_a_change() {
+    // No timer: an answer that is gone.
+    let answered = [ACKED[0], "0.5 b > . 1:1(0) ack 2", ACKED[2], ACKED[3], ACKED[4]];
+    let rides = [ACKED[0], ACKED[2], ACKED[3], ACKED[4]];
+    assert_eq!(compared(&answered, &rides, None), (vec![Aspect::Segments], false));
+    // A timer, and nothing near it.
+    let later =
+        [ACKED[0], "60.6 b > F. 1:1(0) ack 2", "60.6 b = close() = 0", "560.0 a = again.connect() = EINPROGRESS"];
+    assert_eq!(compared(&ACKED, &later, None).0, [Aspect::Segments]);
+    // A delayed ACK that another kernel's model would allow for long, and that has gone behind a call 60 ms later.
+    let wide = ["0.4 a < P. 1:2(1) ack 1", "40.5 due 40.4..200.4 a > . 1:1(0) ack 2", "100.6 a > P. 1:2(1) ack 2"];
+    assert_eq!(compared(&wide, &[wide[0], wide[2]], None), (vec![Aspect::Segments], false));
+    // Both came, by more than slack in another order.
+    let (one, other) = (
+        ["0.2 due 0.1..8.1 a > . 1:1(0) ack 2", "50.3 a > P. 1:2(1) ack 2"],
+        ["50.2 a > P. 1:2(1) ack 2", "54.0 due 50.1..58.1 a > . 1:1(0) ack 2"],
+    );
+    assert_eq!(compared(&one, &other, None), (vec![Aspect::Order], false));
+    // What came first here came first there too.
+    let (acked, gone) = (["0.3 a = close() = 0", "0.5 due 0.4..8.4 a > . 1:1(0) ack 2"], ["0.3 a = close() = 0"]);
+    assert_eq!(compared(&acked, &gone, None), (vec![Aspect::Segments], false));
+    // The same timer does something else.
+    let other = ACKED.map(|line| if line == ACKED[1] { "0.5 due 0.4..8.4 b > . 1:1(0) ack 2 win 0" } else { line });
+    assert_eq!(compared(&ACKED, &other, None), (vec![Aspect::Segments], false));
+    let again = [&other[..2], &["0.5 b > . 1:1(0) ack 2"], &other[2..]].concat();
+    assert_eq!(compared(&ACKED, &again, None), (vec![Aspect::Segments], false));
+}
+
+#[test]
+fn behind_a_race_a_change_is_one_unless_the_race_sent_the_runs_apart() {
+    let rides = |last| [ACKED[0], "0.5 b > F. 1:1(0) ack 2", "0.5 b = close() = 0", last];
+    let refused = rides("500.0 a = again.connect() = EADDRNOTAVAIL");
+    assert_eq!(compared(&ACKED, &refused, None), (vec![Aspect::Calls], false));
+    let apart =
+        [ACKED[0], "0.4 a : FIN-WAIT-1", "0.5 b > F. 1:1(0) ack 2", "0.5 b = close() = 0", "204.5 a > F. 1:1(0) ack 1"];
+    assert_eq!(compared(&ACKED, &apart, None), (vec![], true));
+}
+
+#[test]
+fn a_time_is_held_against_what_it_follows_from() {
+    // A close() that lingers, behind retransmissions that come when they may.
+    let lingers = |retransmitted: &str, returned: &str| -> (Vec<Aspect>, bool) {
+        let base = [
+            "4.1 a > F. 1:1(0) ack 2",
+            "845.7 due 830.1..866.1 a > F. 1:1(0) ack 2",
+            "1005.9 took 1001.8 a = close() = 0",
+        ];
+        compared(&base, &[base[0], retransmitted, returned], None)
+    };
+    let retransmitted = "842.0 due 830.1..866.1 a > F. 1:1(0) ack 2";
+    assert_eq!(lingers(retransmitted, "1036.9 took 1032.8 a = close() = 0"), (vec![], false));
+    assert_eq!(lingers(retransmitted, "1096.9 took 1092.8 a = close() = 0"), (vec![Aspect::Timing], false));
+    // A timer that was set long before what came last before it.
+    let fires = |at: &str| {
+        let base = ["0.1 a : FIN-WAIT-2", "59990.0 a < . 1:1(0) ack 2", "60100.0 due 60000.1..62052.1 a : CLOSED"];
+        compared(&base, &[base[0], base[1], at], None)
+    };
+    assert_eq!(fires("61900.0 due 60000.1..62052.1 a : CLOSED"), (vec![], false));
+    assert_eq!(fires("63900.0 due 63000.1..65052.1 a : CLOSED"), (vec![Aspect::Timing], false));
 }
 
 #[test]
@@ -101,6 +213,7 @@ fn everything() -> Comparison {
             case("rst/gone", "", Verdict::Pass, &QUIET),
             case("rst/one", "", Verdict::Pass, &QUIET),
             case("rst/two", "", Verdict::Fail, &QUIET),
+            case("route/apart", "", Verdict::Pass, &ACKED),
         ],
     );
     base.fingerprint = vec![shown("right-edge-taken", "it is taken")];
@@ -113,6 +226,7 @@ fn everything() -> Comparison {
             case("rst/new", "", Verdict::Pass, &QUIET),
             case("rst/one", "", Verdict::Fail, &QUIET[..3]),
             case("rst/two", "", Verdict::Pass, &QUIET),
+            case("route/apart", "", Verdict::Pass, &[ACKED[0], "0.4 a : FIN-WAIT-1", ACKED[2], ACKED[3]]),
         ],
     );
     new.fingerprint = vec![shown("right-edge-strict", "it is dropped")];

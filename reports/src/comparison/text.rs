@@ -43,6 +43,9 @@ impl Text {
             }
             self.rows(comparison, &change.rows, out)?;
         }
+        if let Some(parted) = comparison.parted_text() {
+            writeln!(out, "\n{}", printable(&parted))?;
+        }
         match &comparison.not_compared {
             Some(why) => writeln!(out, "\n{why}"),
             None => Ok(()),

@@ -20,10 +20,14 @@ pub struct KernelPlayer {
 
 impl KernelPlayer {
     /// Gets the rights and what all cases share. To be called while the process has one thread.
-    pub fn start(time: Time) -> Result<KernelPlayer, Refusal> {
-        let testbed = Testbed::prepare(time).map_err(refuse)?;
-        let identity =
-            TargetIdentity { kind: TargetKind::Kernel, release: testbed.release().to_owned(), hz: testbed.hz(), time };
+    pub fn start() -> Result<KernelPlayer, Refusal> {
+        let testbed = Testbed::prepare().map_err(refuse)?;
+        let identity = TargetIdentity {
+            kind: TargetKind::Kernel,
+            release: testbed.release().to_owned(),
+            hz: testbed.hz(),
+            time: Time::Real,
+        };
         Ok(KernelPlayer { testbed, identity })
     }
 

@@ -107,8 +107,7 @@ impl Sampled<'_> {
                 None => unset,
                 Some(earlier) => {
                     let fired = earlier.timer.due.lo <= until;
-                    let under_way = until >= asked;
-                    (fired || under_way) && fits(Some(earlier)).is_ok() || fired && unset && earlier.away_while_handled
+                    fired && (fits(Some(earlier)).is_ok() || unset && earlier.away_while_handled)
                 }
             };
             if told_of {

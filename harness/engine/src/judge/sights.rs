@@ -11,7 +11,7 @@ use super::untold::Placed;
 use crate::case::{Endpoint, Operation};
 use crate::notation::{Bases, Numbers, display_segment};
 use crate::trace::{CallReturn, Nanos, Record, Sample, Trace, Way, What};
-use crate::view::View;
+use crate::view::{Incarnations, View};
 use crate::wire;
 
 /// Something seen of an endpoint.
@@ -47,6 +47,8 @@ pub(super) struct SegmentSight {
     /// The connection's numbers before it.
     pub numbers: Numbers,
     pub bases: Bases,
+    /// Other connections on the same four-tuple.
+    pub others: Incarnations,
     /// Length of the TCP header, bytes.
     pub header: u8,
     pub checksum_ok: bool,
@@ -107,12 +109,8 @@ pub(super) fn sights_with(trace: &Trace, untold: &[Untold<'_>]) -> Vec<Sight> {
                 let states = known.changed(change.on, (change.from, change.to), entry.at, later);
                 states.for_each(|state| push(entry.at, change.on, Seen::State(state)));
             }
-            What::Relay(_)
-            | What::Counters(_)
-            | What::Ports(_)
-            | What::Waited(_)
-            | What::Trouble(_)
-            | What::End { .. } => {}
+            What::Relay(_) | What::Counters(_) | What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End {} => {
+            }
         }
     }
     sights
@@ -165,6 +163,7 @@ fn segment_sight(view: &mut View, way: Way, packet: &[u8]) -> Option<SegmentSigh
         way,
         numbers: *known.numbers(),
         bases: known.bases(way),
+        others: known.others(),
         header: parsed.header_len,
         checksum_ok: parsed.checksum_ok,
         segment: parsed.segment,
