@@ -115,7 +115,7 @@ pub fn exchange(trace: &Trace) -> Vec<Mark> {
         | What::Ports(_)
         | What::Waited(_)
         | What::Trouble(_)
-        | What::End {} => None,
+        | What::End { .. } => None,
     });
     let mut exchange = Exchange { marks: Vec::new(), fates: fates.collect(), ..Exchange::default() };
     for (index, record) in trace.records.iter().enumerate() {
@@ -171,7 +171,7 @@ impl Exchange {
             What::Counters(seen) => Some(Shown::Counters { on: seen.on, text: seen.to_string() }),
             What::Waited(_) => None,
             What::Trouble(trouble) => Some(Shown::Trouble(trouble.text.clone())),
-            What::End {} => Some(Shown::End),
+            What::End { .. } => Some(Shown::End),
         }
     }
 
@@ -255,7 +255,7 @@ fn is_contradicted(on: Endpoint, to: State, later: &[Record]) -> bool {
         | What::Ports(_)
         | What::Waited(_)
         | What::Trouble(_)
-        | What::End {} => false,
+        | What::End { .. } => false,
     };
     to == State::Closed && later.iter().any(lives_on)
 }

@@ -262,7 +262,7 @@ mod tests {
             seen(209_002 * MICROSECOND, 1, Endpoint::B, Way::In, &again),
             state(209_100 * MICROSECOND, Endpoint::B, State::CloseWait),
             seen(209_200 * MICROSECOND, 1, Endpoint::A, Way::In, &[0x45, 0]),
-            Record { at: 60_000_000 * MICROSECOND, step: 2, what: What::End {} },
+            Record { at: 60_000_000 * MICROSECOND, step: 2, what: What::End { stalls: Vec::new() } },
         ];
         insta::assert_snapshot!(ladder(&trace(Topology::TwoKernels, records), &[], &Explanations::new()));
     }

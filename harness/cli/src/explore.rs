@@ -14,6 +14,7 @@ use tcpconform_engine::case::Case;
 use tcpconform_engine::explore::Walks;
 use tcpconform_engine::judge::judge;
 use tcpconform_engine::run::{Finished, Halt, Pace, Planned, Player, RunEvent, Tally, judged, run as run_cases};
+use tcpconform_engine::trace::Time;
 use tokio::sync::watch;
 
 use crate::arguments::{ExploreArguments, TargetArgument};
@@ -37,7 +38,7 @@ pub fn explore(arguments: &ExploreArguments) -> Result<Exit, Refusal> {
     match arguments.target {
         TargetArgument::Kernel => {
             // Before the first thread: a user namespace cannot be entered later.
-            let player = KernelPlayer::start()?;
+            let player = KernelPlayer::start(Time::Real)?;
             let target = format!("linux {}", player.identity().release);
             play(arguments, player, &target)
         }

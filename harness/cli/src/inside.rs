@@ -42,7 +42,7 @@ fn prepare(guest: &mut Guest) -> Result<(Vec<Planned>, Arc<Urgent>), String> {
     // The player starts a thread that takes down what a case does, and a process that is a part of some cases.
     let hurry = |of| urgency(of).map_err(|error| format!("sched_setscheduler: {error}"));
     hurry(Urgency::Watching)?;
-    let player = KernelPlayer::start().map_err(|refusal| refusal.to_string())?;
+    let player = KernelPlayer::start(guest.time()).map_err(|refusal| refusal.to_string())?;
     hurry(Urgency::Ordinary)?;
     let player = Arc::new(Urgent(player));
     touch_everything(&player)?;

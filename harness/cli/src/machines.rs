@@ -116,7 +116,8 @@ pub fn play(
     let mut machines = Vec::new();
     for (which, (kernel, cases)) in to_play.into_iter().enumerate() {
         for (machine, Part { cases, jobs }) in split(cases, arguments.jobs).into_iter().enumerate() {
-            let plan = Plan::of(&cases, jobs, source).map_err(|what| Refusal::could_not_run(what, None))?;
+            let plan =
+                Plan::of(&cases, jobs, setup.pace.time(), source).map_err(|what| Refusal::could_not_run(what, None))?;
             let setup = Setup { console: recordings[which].console(machine), ..setup.clone() };
             machines.push(Inside { which, cases, plan, kernel: Arc::clone(&kernel), setup });
         }
@@ -259,10 +260,7 @@ fn listen(
 ) -> Result<(), MachineError> {
     let Inside { cases, plan, kernel, setup, .. } = inside;
     let mut machine = Machine::start(&kernel, plan, &setup, Arc::clone(stop))?;
-    let time = match setup.pace {
-        Pace::Virtual => Time::Virtual,
-        Pace::RealKvm | Pace::RealEmulated => Time::Real,
-    };
+    let time = setup.pace.time();
     let case_of = |case: usize| {
         let planned = cases.get(case).ok_or_else(|| MachineError::NoMessage(format!("there is no case {case}")))?;
         Ok::<_, MachineError>(&planned.case)

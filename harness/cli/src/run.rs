@@ -89,7 +89,7 @@ fn start(arguments: &RunArguments, settings: RunSettings) -> Result<Exit, Refusa
     let mut planned = rehearse(cases)?;
     // Before the first thread: a user namespace cannot be entered later.
     let kernel = match arguments.target {
-        TargetArgument::Kernel if others.is_empty() => Some(KernelPlayer::start()?),
+        TargetArgument::Kernel if others.is_empty() => Some(KernelPlayer::start(Time::Real)?),
         TargetArgument::Kernel | TargetArgument::Model => None,
     };
     if arguments.quick {

@@ -49,7 +49,7 @@ pub fn stress(arguments: &StressArguments, folder: Option<&Path>) -> Result<Exit
     match arguments.target {
         // Before the first thread: a user namespace cannot be entered later.
         TargetArgument::Kernel => {
-            let player = KernelPlayer::start()?;
+            let player = KernelPlayer::start(Time::Real)?;
             let identity = player.identity().clone();
             play(planned, player, &identity, arguments)
         }

@@ -48,7 +48,7 @@ fn kernel(arguments: &Arguments) -> Result<KernelPlayer, Refusal> {
         Some(name) if arguments.exact && name.starts_with("[model] ") => {
             Err(Refusal::could_not_run("not asked for", None))
         }
-        Some(_) | None => KernelPlayer::start(),
+        Some(_) | None => KernelPlayer::start(Time::Real),
     }
 }
 

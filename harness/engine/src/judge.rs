@@ -29,7 +29,7 @@ use tcpconform_model::{Profile, RULES, RuleRef, Span, rules};
 
 use crate::case::Endpoint;
 use crate::judgement::{Finding, Judgement, Verdict};
-use crate::trace::{EndpointIdentity, Header, Nanos, TargetKind, Time, Trace, Way, What};
+use crate::trace::{EndpointIdentity, Header, Nanos, Stall, TargetKind, Time, Trace, Way, What};
 use crate::wire;
 
 use counted::{Shares, wrong_sum};
@@ -44,27 +44,27 @@ use predictions::{Inferred, predictions};
 use trail::Trails;
 
 /// Judges a trace against the `linux` profile of each endpoint's namespace.
+///
+/// A finding that a stall of the machine would explain, or that comes of a trace in doubt, shows nothing about the target: inconclusive.
 pub fn judge(trace: &Trace) -> Judgement {
-    let mut findings = Vec::new();
-    let mut gaps = Vec::new();
-    let mut course = Course::default();
-    for endpoint in &trace.header.endpoints {
-        findings.extend(damaged_output(trace, endpoint));
-        match follow(trace, endpoint, &mut course) {
-            Ok(()) => {}
-            Err(Failure::Deviates(deviation)) => findings.push(finding::finding(trace, endpoint, &deviation)),
-            Err(Failure::NoRule { record, text }) => {
-                gaps.push(format!("record {record}: the model has no rule for {text}"))
-            }
+    let (mut seen, mut excuse) = (Followed::new(trace, 0), doubt(trace).map(str::to_string));
+    if let (false, None, Some(stall)) = (seen.findings.is_empty(), &excuse, longest_stall(trace)) {
+        let later = Followed::new(trace, stall.length());
+        if later.findings.is_empty() {
+            let (at, length) = (seconds(stall.from), stall.length() as f64 / 1e6);
+            excuse = Some(format!("the machine stood still for {length:.1} ms at +{at:.6} s"));
         }
     }
-    if let Some((on, deviation)) = wrong_sum(trace, &course.shares) {
-        let endpoint = trace.header.endpoints.iter().find(|endpoint| endpoint.name == on);
-        findings.extend(endpoint.map(|endpoint| finding::finding(trace, endpoint, &deviation)));
-    }
-    findings.sort_by(|a, b| a.at_seconds.total_cmp(&b.at_seconds));
-    let Course { fired, alternatives, timed, shares: _, inferred, explains: _, explained: _ } = course;
-    let (verdict, reason) = verdict(trace, &findings, &gaps, &timed);
+    let excused = excuse.filter(|_| !seen.findings.is_empty()).map(|excuse| {
+        let findings = std::mem::take(&mut seen.findings);
+        format!("{excuse}, which leaves open whether this is one: {}", findings.first().map_or_else(String::new, told))
+    });
+    let Followed { findings, gaps, course } = seen;
+    let Course { fired, alternatives, timed, shares: _, inferred, stalled: _, explains: _, explained: _ } = course;
+    let (verdict, reason) = match excused {
+        Some(excused) => (Verdict::Inconclusive, Some(excused)),
+        None => verdict(trace, &findings, &gaps, &timed),
+    };
     let inferred = if verdict == Verdict::Pass { inferred } else { Inferred::new() };
     let departures = RULES.iter().filter(|rule| rule.departs.is_some() && fired.contains(rule.id));
     Judgement {
@@ -84,6 +84,78 @@ pub fn judge(trace: &Trace) -> Judgement {
         target_seconds: seconds(trace.records.last().map_or(0, |record| record.at)),
         retried: None,
     }
+}
+
+/// What comes of following all endpoints of a trace.
+struct Followed {
+    /// In the order of their times.
+    findings: Vec<Finding>,
+    /// What the model has no rule for.
+    gaps: Vec<String>,
+    course: Course,
+}
+
+impl Followed {
+    /// On a machine that did not do what was due for this long.
+    fn new(trace: &Trace, stalled: Nanos) -> Followed {
+        let mut findings = Vec::new();
+        let mut gaps = Vec::new();
+        let mut course = Course { stalled, ..Course::default() };
+        for endpoint in &trace.header.endpoints {
+            findings.extend(damaged_output(trace, endpoint));
+            match follow(trace, endpoint, &mut course) {
+                Ok(()) => {}
+                Err(Failure::Deviates(deviation)) => findings.push(finding::finding(trace, endpoint, &deviation)),
+                Err(Failure::NoRule { record, text }) => {
+                    gaps.push(format!("record {record}: the model has no rule for {text}"))
+                }
+            }
+        }
+        if let Some((on, deviation)) = wrong_sum(trace, &course.shares) {
+            let endpoint = trace.header.endpoints.iter().find(|endpoint| endpoint.name == on);
+            findings.extend(endpoint.map(|endpoint| finding::finding(trace, endpoint, &deviation)));
+        }
+        findings.sort_by(|a, b| a.at_seconds.total_cmp(&b.at_seconds));
+        Followed { findings, gaps, course }
+    }
+}
+
+/// Why nothing follows from what the trace shows, if so.
+fn doubt(trace: &Trace) -> Option<&str> {
+    trace.records.iter().find_map(|record| match &record.what {
+        What::Trouble(trouble) if trouble.in_doubt => Some(trouble.text.as_str()),
+        What::Segment(_)
+        | What::Icmp(_)
+        | What::Relay(_)
+        | What::Call(_)
+        | What::Sample(_)
+        | What::Transition(_)
+        | What::Counters(_)
+        | What::Ports(_)
+        | What::Waited(_)
+        | What::Trouble(_)
+        | What::End { .. } => None,
+    })
+}
+
+fn longest_stall(trace: &Trace) -> Option<Stall> {
+    match &trace.records.last()?.what {
+        What::End { stalls } => stalls.iter().max_by_key(|stall| stall.length()).copied(),
+        What::Segment(_)
+        | What::Icmp(_)
+        | What::Relay(_)
+        | What::Call(_)
+        | What::Sample(_)
+        | What::Transition(_)
+        | What::Counters(_)
+        | What::Ports(_)
+        | What::Waited(_)
+        | What::Trouble(_) => None,
+    }
+}
+
+fn told(finding: &Finding) -> String {
+    format!("{}: expected {}, got {}", finding.rule, finding.expected, finding.actual)
 }
 
 /// Something that a timer of the target did, or should have done.
@@ -135,6 +207,8 @@ struct Course {
     shares: Shares,
     /// State changes that the kernel did not report.
     inferred: Inferred,
+    /// For how long the machine did not do what was due.
+    stalled: Nanos,
     /// Whether what follows is wanted.
     explains: bool,
     explained: Explanations,
@@ -154,7 +228,7 @@ pub fn profile(header: &Header, endpoint: &EndpointIdentity) -> Profile {
 
 /// Runs the frontier of one endpoint through everything that concerns it.
 fn follow(trace: &Trace, endpoint: &EndpointIdentity, course: &mut Course) -> Result<(), Failure> {
-    let profile = profile(&trace.header, endpoint);
+    let profile = profile(&trace.header, endpoint).stalled(course.stalled);
     let items = items(trace, endpoint, &profile);
     let mut frontier = Frontier::new(&profile, &items, Trails::new(course.explains));
     let outcome = items.observations.iter().try_for_each(|item| frontier.observe(item));
@@ -213,7 +287,7 @@ fn damaged_output(trace: &Trace, endpoint: &EndpointIdentity) -> Option<Finding>
 /// A finding, a gap in the model, a lie of the middle, trouble of our own, a wait that was not met.
 fn verdict(trace: &Trace, findings: &[Finding], gaps: &[String], timed: &[TimedAnswer]) -> (Verdict, Option<String>) {
     if let Some(first) = findings.first() {
-        return (Verdict::Fail, Some(format!("{}: expected {}, got {}", first.rule, first.expected, first.actual)));
+        return (Verdict::Fail, Some(told(first)));
     }
     if let Some(gap) = gaps.first() {
         return (Verdict::Error, Some(gap.clone()));
@@ -233,7 +307,7 @@ fn verdict(trace: &Trace, findings: &[Finding], gaps: &[String], timed: &[TimedA
 
 /// Why the play did not come to its end as the case wants it; `None` when it did.
 fn incomplete(trace: &Trace) -> Option<String> {
-    let ended = trace.records.last().is_some_and(|record| matches!(record.what, What::End {}));
+    let ended = trace.records.last().is_some_and(|record| matches!(record.what, What::End { .. }));
     if !ended {
         return Some("the trace ends before its end record".to_string());
     }
@@ -257,7 +331,7 @@ fn incomplete(trace: &Trace) -> Option<String> {
             | What::Counters(_)
             | What::Ports(_)
             | What::Waited(_)
-            | What::End {} => {}
+            | What::End { .. } => {}
         }
     }
     None

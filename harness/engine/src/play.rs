@@ -13,8 +13,8 @@ use crate::case::{Case, Endpoint, Host, Open, Operation, OperationCall, RelayRul
 use crate::notation::{Numbers, Pattern};
 use crate::peer::Peer;
 use crate::trace::{
-    CallReturn, EndpointIdentity, Header, Nanos, Ports, Record, Sample, Source, TargetIdentity, Trace, Trouble, Waited,
-    Way, What,
+    CallReturn, EndpointIdentity, Header, Nanos, Ports, Record, Sample, Source, Stall, TargetIdentity, Trace, Trouble,
+    Waited, Way, What,
 };
 use crate::view::View;
 use crate::wire;
@@ -58,6 +58,11 @@ pub trait Target {
 
     /// Adds a rule to the middle (two kernels only).
     fn relay(&mut self, rule: &RelayRule) -> Result<(), TargetError>;
+
+    /// When the machine did not do what was due, since the trace's start; none where time is virtual.
+    fn stalls(&mut self) -> Vec<Stall> {
+        Vec::new()
+    }
 }
 
 /// Something seen, with its time.
@@ -442,7 +447,7 @@ impl<T: Target> Playing<'_, T> {
             | What::Ports(_)
             | What::Waited(_)
             | What::Trouble(_)
-            | What::End {} => None,
+            | What::End { .. } => None,
         });
         if said_before != Some(result) {
             self.push(seen);
@@ -604,7 +609,8 @@ impl<T: Target> Playing<'_, T> {
         self.wait(until, |playing| Ok(playing.unreturned.is_empty()))?;
         if let Some((on, op)) = self.unreturned.pop() {
             let at = self.target.now();
-            self.push(Seen { at, what: What::Trouble(Trouble { text: format!("{op} of {on} has not returned") }) });
+            let text = format!("{op} of {on} has not returned");
+            self.push(Seen { at, what: What::Trouble(Trouble { text, in_doubt: false }) });
         }
         self.settle()?;
         self.sample_all()?;
@@ -616,7 +622,8 @@ impl<T: Target> Playing<'_, T> {
             self.counters(host)?;
         }
         let at = self.target.now();
-        self.push(Seen { at, what: What::End {} });
+        let stalls = self.target.stalls();
+        self.push(Seen { at, what: What::End { stalls } });
         Ok(())
     }
 }

@@ -210,7 +210,11 @@ pub enum What {
     /// Something that kept the tester from doing its part; the case is inconclusive unless a finding stands without it.
     Trouble(Trouble),
     /// The last record: the observation ended here.
-    End {},
+    End {
+        /// The longest times in which the machine did not do what was due, of those that were noticed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stalls: Vec<Stall>,
+    },
 }
 
 impl What {
@@ -227,7 +231,7 @@ impl What {
             | What::Ports(_)
             | What::Waited(_)
             | What::Trouble(_)
-            | What::End {} => None,
+            | What::End { .. } => None,
         }
     }
 
@@ -244,7 +248,7 @@ impl What {
             | What::Ports(_)
             | What::Waited(_)
             | What::Trouble(_)
-            | What::End {} => None,
+            | What::End { .. } => None,
         }
     }
 }
@@ -491,6 +495,26 @@ pub struct Waited {
 pub struct Trouble {
     /// As in "our injection was 40 ms late, the window is 12 ms".
     pub text: String,
+    /// Whether what was seen may be incomplete, or its times wrong: then no finding stands.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_doubt: bool,
+}
+
+/// A time in which something that was due on a processor of the machine did not happen: a thread of ours was to wake there, or its tick
+/// to come. The kernel's timers may have been as late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stall {
+    /// When it was due.
+    pub from: Nanos,
+    /// When it happened.
+    pub until: Nanos,
+}
+
+impl Stall {
+    /// How long, nanoseconds.
+    pub fn length(&self) -> Nanos {
+        self.until.saturating_sub(self.from)
+    }
 }
 
 mod hex_bytes {

@@ -62,7 +62,7 @@ pub fn read(mut input: impl BufRead) -> Result<Trace, TraceFileError> {
         }
         let record: Record = lines.parse("a record")?;
         check_record(&record, records.last(), &header).map_err(|what| lines.wrong(what))?;
-        ended = matches!(record.what, What::End {});
+        ended = matches!(record.what, What::End { .. });
         records.push(record);
     }
     if !ended {
@@ -118,7 +118,7 @@ fn endpoint(what: &What) -> Option<Endpoint> {
         What::Transition(transition) => Some(transition.on),
         What::Counters(counters) => Some(counters.on),
         What::Ports(ports) => Some(ports.on),
-        What::Waited(_) | What::Trouble(_) | What::End {} => None,
+        What::Waited(_) | What::Trouble(_) | What::End { .. } => None,
     }
 }
 
@@ -194,7 +194,10 @@ mod tests {
                 steps: vec![StepIdentity { place: "a.yaml:3:5".into(), text: "establish".into() }],
                 started_unix_ns: 0,
             },
-            records: vec![record(0, What::Trouble(Trouble { text: "late".into() })), record(7, What::End {})],
+            records: vec![
+                record(0, What::Trouble(Trouble { text: "late".into(), in_doubt: false })),
+                record(7, What::End { stalls: Vec::new() }),
+            ],
         }
     }
 

@@ -32,7 +32,7 @@ fn text(trace: &Trace) -> String {
             What::Segment(_) => "in".to_string(),
             What::Call(call) => call.op.to_string(),
             What::Icmp(_) | What::Relay(_) | What::Sample(_) | What::Transition(_) => return None,
-            What::Counters(_) | What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End {} => return None,
+            What::Counters(_) | What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End { .. } => return None,
         };
         let rules: Vec<&str> = explanations.get(&index).into_iter().flatten().map(|rule| rule.id).collect();
         Some(format!("{index:>3} {what}: {}\n", rules.join(", ")))

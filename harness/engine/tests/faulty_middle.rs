@@ -124,7 +124,7 @@ fn a_delivery_that_was_late_without_a_word_says_by_how_much() {
         | What::Counters(_)
         | What::Ports(_)
         | What::Trouble(_)
-        | What::End {} => None,
+        | What::End { .. } => None,
     });
     waits.expect("the case waits for something").met = false;
     let judgement = judge(&trace);

@@ -236,7 +236,7 @@ fn a_retransmission_at_the_wrong_time() {
             | What::Counters(_)
             | What::Ports(_)
             | What::Trouble(_)
-            | What::End {} => None,
+            | What::End { .. } => None,
         })?;
         if seen.way != Way::Out || at < before + 500_000_000 || !packet.segment.has(Flags::ACK) {
             return None;

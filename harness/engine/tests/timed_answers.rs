@@ -36,7 +36,7 @@ fn text(trace: &Trace) -> String {
             | What::Ports(_)
             | What::Waited(_)
             | What::Trouble(_)
-            | What::End {} => "something else".to_string(),
+            | What::End { .. } => "something else".to_string(),
         });
         let at = timed.record.map_or("-".into(), |record| ms(trace.records[record].at));
         let (on, rule, due) = (timed.on, timed.rule.id, timed.due);
@@ -58,7 +58,7 @@ fn fins(trace: &Trace) -> Vec<usize> {
     let is_fin = |what: &What| match what {
         What::Segment(seen) => seen.way == Way::Out && wire::parse(&seen.packet).unwrap().segment.has(Flags::FIN),
         What::Icmp(_) | What::Relay(_) | What::Call(_) | What::Sample(_) | What::Transition(_) => false,
-        What::Counters(_) | What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End {} => false,
+        What::Counters(_) | What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End { .. } => false,
     };
     (0..trace.records.len()).filter(|record| is_fin(&trace.records[*record].what)).collect()
 }
@@ -112,7 +112,7 @@ fn otherwise_a_timer_is_pending() {
     let samples = trace.records[fins[1]..fins[2]].iter_mut().filter_map(|record| match &mut record.what {
         What::Sample(sample) => Some((&mut record.at, sample)),
         What::Segment(_) | What::Icmp(_) | What::Relay(_) | What::Call(_) | What::Transition(_) => None,
-        What::Counters(_) | What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End {} => None,
+        What::Counters(_) | What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End { .. } => None,
     });
     let (at, sample) = samples.last().expect("the case asks between the second FIN and the third");
     (*at, sample.until, sample.timer) = (halfway, halfway, None);
@@ -132,7 +132,7 @@ fn a_thread_that_wakes_in_close_sets_the_timer_before_it_returns() {
             | What::Ports(_)
             | What::Waited(_)
             | What::Trouble(_)
-            | What::End {} => None,
+            | What::End { .. } => None,
         });
         let (left, step) = closed.expect("the case closes");
         let sample = Sample {

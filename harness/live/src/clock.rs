@@ -54,6 +54,16 @@ pub(crate) fn realtime_ns() -> u64 {
     nanoseconds(ClockId::CLOCK_REALTIME) as u64
 }
 
+/// CLOCK_MONOTONIC, nanoseconds.
+pub(crate) fn monotonic_ns() -> u64 {
+    nanoseconds(ClockId::CLOCK_MONOTONIC) as u64
+}
+
+/// CLOCK_MONOTONIC as of the latest tick, nanoseconds.
+pub(crate) fn coarse_monotonic_ns() -> u64 {
+    nanoseconds(ClockId::CLOCK_MONOTONIC_COARSE) as u64
+}
+
 /// CLOCK_REALTIME minus CLOCK_MONOTONIC, nanoseconds: the closest of a few readings, since the thread may lose the CPU between
 /// the two clocks.
 pub(crate) fn realtime_ahead_ns() -> i64 {

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use tcpconform_engine::case::{Case, Endpoint, IpVersion, Open, Operation, OperationCall, PeerOptions, Topology};
 use tcpconform_engine::play::Target;
-use tcpconform_engine::trace::{Way, What};
+use tcpconform_engine::trace::{Time, Way, What};
 use tcpconform_engine::wire;
 use tcpconform_model::{Call, Flags, Segment, State};
 use tcpconform_netns::{Namespace, Privileges, probe_user_namespace};
@@ -39,7 +39,7 @@ pub fn examine() -> Vec<Check> {
     let user_namespace = probe_user_namespace().map_err(|error| error.to_string());
     let mut checks =
         vec![optional("user namespace", user_namespace.map(|()| "an ordinary user can run this too".to_string()))];
-    let testbed = match Testbed::prepare() {
+    let testbed = match Testbed::prepare(Time::Real) {
         Ok(testbed) => testbed,
         Err(error) => {
             checks.push(required("privileges", Err(error.to_string())));

@@ -201,7 +201,7 @@ impl HostUnderTest {
             };
             let what = if let Some(connection) = self.connections.iter_mut().find(of_packet) {
                 if let Some(bytes) = frame.cut {
-                    return Ok(Some(trouble(at, format!("a frame of {bytes} bytes on a link with MTU {mtu}"))));
+                    return Ok(Some(in_doubt(at, format!("a frame of {bytes} bytes on a link with MTU {mtu}"))));
                 }
                 connection.see(expected, packet);
                 What::Segment(SegmentSeen { on: connection.identity.name, way: expected, packet: packet.to_vec() })
@@ -236,6 +236,9 @@ impl HostUnderTest {
                 (entered, left, Some(Diagnosis { state, timer: None, receive_queue: None, send_queue: None }))
             }
         };
+        if let Some(stalls) = &self.testbed.stalls {
+            stalls.look_at_tick(1_000_000_000 / u64::from(self.testbed.hz.max(1)));
+        }
         let diagnosis =
             diagnosis.unwrap_or(Diagnosis { state: State::Closed, timer: None, receive_queue: None, send_queue: None });
         let sample = Sample {
@@ -293,9 +296,9 @@ impl AsFd for HostUnderTest {
     }
 }
 
-/// A record of trouble.
-pub(crate) fn trouble(at: Nanos, text: String) -> Seen {
-    Seen { at, what: What::Trouble(Trouble { text }) }
+/// A record of what puts the trace in doubt.
+pub(crate) fn in_doubt(at: Nanos, text: String) -> Seen {
+    Seen { at, what: What::Trouble(Trouble { text, in_doubt: true }) }
 }
 
 /// Whether a packet is an ICMP error about a segment that the connection has sent.

@@ -17,13 +17,13 @@ use tcpconform_engine::case::{Case, Endpoint, Host, Operation, OperationCall, Re
 use tcpconform_engine::play::{Seen, Target, TargetError};
 use tcpconform_engine::relay::Middle;
 use tcpconform_engine::trace::{
-    CallReturn, CallSeen, EndpointIdentity, Nanos, RelayAct, Sample, Source, TargetIdentity, TargetKind, Time, Way,
-    What,
+    CallReturn, CallSeen, EndpointIdentity, Nanos, RelayAct, Sample, Source, Stall, TargetIdentity, TargetKind, Time,
+    Way, What,
 };
 use tcpconform_model::{Call, State};
 
 use crate::clock::{Clock, realtime_ns};
-use crate::host::{HostUnderTest, trouble};
+use crate::host::{HostUnderTest, in_doubt};
 use crate::mailbox::Mailbox;
 use crate::router::Router;
 use crate::sockets::{Returned, timed_close};
@@ -238,16 +238,16 @@ impl KernelTarget {
                 let lost = host.lost();
                 if lost > 0 {
                     self.fetched = true;
-                    return Some(trouble(now, format!("the capture on {} lost {lost} frames", host.name)));
+                    return Some(in_doubt(now, format!("the capture on {} lost {lost} frames", host.name)));
                 }
             }
             let lost = self.router.as_ref().map_or(0, Router::lost);
             if lost > 0 {
-                return Some(trouble(now, format!("the captures on the router lost {lost} frames")));
+                return Some(in_doubt(now, format!("the captures on the router lost {lost} frames")));
             }
         }
         let jump = self.clock.jump_ns()?;
-        Some(trouble(now, format!("the wall clock was set by {:.6} s while the case was played", jump as f64 / 1e9)))
+        Some(in_doubt(now, format!("the wall clock was set by {:.6} s while the case was played", jump as f64 / 1e9)))
     }
 
     fn check_stop(&self) -> Result<(), TargetError> {
@@ -382,5 +382,9 @@ impl Target for KernelTarget {
             .ok_or_else(|| TargetError::Failed("with the crafted peer there is no middle".to_string()))?;
         middle.add(rule);
         Ok(())
+    }
+
+    fn stalls(&mut self) -> Vec<Stall> {
+        self.testbed.stalls.as_ref().map_or_else(Vec::new, |stalls| stalls.since(&self.clock))
     }
 }

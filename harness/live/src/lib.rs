@@ -26,6 +26,7 @@ mod router;
 mod sock_diag;
 mod socket_option;
 mod sockets;
+mod stalls;
 mod stamping;
 mod stop;
 mod sysctls;

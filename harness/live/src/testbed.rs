@@ -12,12 +12,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::utsname::uname;
 use tcpconform_engine::case::{Host, IpVersion};
+use tcpconform_engine::trace::Time;
 use tcpconform_netns::{Namespace, NetnsError, PrivilegeError, Privileges, enter_user_namespace};
 use thiserror::Error;
 
 use crate::clock::hz;
 use crate::packet_socket::InjectionSocket;
 use crate::reaper::Reaper;
+use crate::stalls::Stalls;
 use crate::stamping::Stamping;
 use crate::stop::Stop;
 use crate::sysctls::Sysctls;
@@ -35,6 +37,8 @@ pub struct Testbed {
     pub(crate) injection: InjectionSocket,
     _stamping: Stamping,
     pub(crate) tracepoint: Result<Tracepoint, String>,
+    /// Nobody looks where time is virtual.
+    pub(crate) stalls: Option<Stalls>,
     pub(crate) sysctls: Sysctls,
     pub(crate) release: String,
     pub(crate) hz: u32,
@@ -79,9 +83,11 @@ const PORTS: u32 = 10_000;
 impl Testbed {
     /// Gets the rights, starts the process that makes child processes, and makes the tester's namespace.
     ///
+    /// In virtual time the machine never stalls, and nobody looks whether it does.
+    ///
     /// To be called once, while the process has one thread. As an ordinary user the whole process is in a user namespace
     /// afterwards, and in a network namespace without any way out.
-    pub fn prepare() -> Result<Arc<Testbed>, SetupError> {
+    pub fn prepare(time: Time) -> Result<Arc<Testbed>, SetupError> {
         let threads = fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
         if threads != 1 {
             return Err(SetupError::Threads(threads));
@@ -111,6 +117,10 @@ impl Testbed {
                 .map_err(|error| format!("perf_event_open: {error}; as root, or with CAP_PERFMON, it is allowed"))
         });
         let stop = Stop::new().map_err(system("eventfd", ""))?;
+        let stalls = match time {
+            Time::Real => Some(Stalls::watch()),
+            Time::Virtual => None,
+        };
         Ok(Arc::new(Testbed {
             zygote: Arc::new(zygote),
             stop,
@@ -118,6 +128,7 @@ impl Testbed {
             injection,
             _stamping: stamping,
             tracepoint,
+            stalls,
             sysctls,
             release: uname().map_or_else(|_| String::new(), |name| name.release().to_string_lossy().into_owned()),
             hz: hz(),

@@ -26,12 +26,12 @@ use tcpconform_engine::trace::{Nanos, Transition, What};
 use tcpconform_model::State;
 
 use crate::clock::{Clock, realtime_ahead_ns};
+use crate::host::in_doubt;
 use crate::kernel_state::kernel_state;
 use crate::mailbox::Mailbox;
 use crate::tracefs::Layout;
 
-/// Pages of events a CPU, a power of two: 256 kB hold 2,400 events. With 300 a state change was lost while a thousand cases started and the
-/// reading thread did not come to its turn.
+/// Pages of events a CPU, a power of two: 256 kB hold 2,400 events.
 const DATA_PAGES: usize = 64;
 
 /// Whoever wants to know about a connection.
@@ -123,8 +123,12 @@ impl Shared {
         // Held to the end, so that whoever comes second finds the mailboxes filled.
         let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut events = Vec::new();
+        let mut complete = true;
         for buffer in buffers.iter_mut() {
-            buffer.drain(|time, raw| events.extend(event(time, raw, &self.layout)));
+            complete &= buffer.drain(|time, raw| events.extend(event(time, raw, &self.layout)));
+        }
+        if !complete {
+            self.tell_of_loss();
         }
         if events.is_empty() {
             return;
@@ -140,6 +144,14 @@ impl Shared {
                 let transition = Transition { on: watch.endpoint, from: event.from, to: event.to };
                 watch.mailbox.post(Seen { at, what: What::Transition(transition) });
             }
+        }
+    }
+
+    /// Whose state change was left out nobody knows.
+    fn tell_of_loss(&self) {
+        for watch in self.watches.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            let text = "the tracepoint's buffer was full, state changes may be missing".to_string();
+            watch.mailbox.post(in_doubt(watch.clock.now(), text));
         }
     }
 }
@@ -196,6 +208,8 @@ const PERF_SAMPLE_RAW: u64 = 1 << 10;
 const PERF_RECORD_SAMPLE: u32 = 9;
 const PERF_FLAG_FD_CLOEXEC: libc::c_ulong = 8;
 const USE_CLOCKID: u64 = 1 << 25;
+/// A record is shorter: 8 bytes of header, 8 of time, 4 of length, some 60 of the event.
+const RECORD_BYTES: usize = 128;
 /// Where `data_head` and `data_tail` are in the first page, `struct perf_event_mmap_page`.
 const DATA_HEAD: usize = 1024;
 const DATA_TAIL: usize = 1032;
@@ -274,15 +288,16 @@ impl Buffer {
         Ok(Buffer { descriptor, start: start.cast(), page })
     }
 
-    /// Gives time and raw data of each new sample to `take`.
-    fn drain(&mut self, mut take: impl FnMut(u64, &[u8])) {
+    /// Gives time and raw data of each new sample to `take`. Whether there was room for every one: the kernel leaves out what does not fit.
+    fn drain(&mut self, mut take: impl FnMut(u64, &[u8])) -> bool {
         let size = DATA_PAGES * self.page;
         // SAFETY: both counters are aligned and inside the first page, and the kernel accesses them atomically.
         let (head, tail) = unsafe {
             (&*self.start.add(DATA_HEAD).cast::<AtomicU64>(), &*self.start.add(DATA_TAIL).cast::<AtomicU64>())
         };
         let end = head.load(Ordering::Acquire);
-        let mut at = tail.load(Ordering::Relaxed);
+        let start = tail.load(Ordering::Relaxed);
+        let mut at = start;
         while at < end {
             let header = self.copy(at, 8, size);
             let length = usize::from(u16::from_ne_bytes([header[6], header[7]]));
@@ -296,7 +311,9 @@ impl Buffer {
             }
             at += length as u64;
         }
-        tail.store(end, Ordering::Release);
+        tail.store(end, Ordering::SeqCst);
+        // What came while the tail was where it had been found is in `head` too.
+        head.load(Ordering::SeqCst) - start <= (size - RECORD_BYTES) as u64
     }
 
     /// Copies out of the buffer, which ends at `size` and goes on at its start.
@@ -319,5 +336,45 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         // SAFETY: the mapping made in `open`, of the same length.
         unsafe { libc::munmap(self.start.cast(), (1 + DATA_PAGES) * self.page) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
+    use nix::unistd::Pid;
+
+    use super::Buffer;
+    use crate::tracefs::Layout;
+
+    #[test]
+    fn a_buffer_without_room_is_told_of_once() {
+        let layout = match Layout::find() {
+            Ok(layout) => layout,
+            Err(error) => return println!("skipped: {error}"),
+        };
+        let cpu = sched_getcpu().unwrap();
+        let mut here = CpuSet::new();
+        here.set(cpu).unwrap();
+        sched_setaffinity(Pid::from_raw(0), &here).unwrap();
+        let mut buffer = match Buffer::open(layout.id, cpu as i32) {
+            Ok(buffer) => buffer,
+            Err(error) => return println!("skipped: perf_event_open: {error}"),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut samples = 0;
+        let connect = |times| {
+            for _ in 0..times {
+                drop((TcpStream::connect(listener.local_addr().unwrap()).unwrap(), listener.accept().unwrap()));
+            }
+        };
+        connect(10);
+        assert!(buffer.drain(|_, _| samples += 1));
+        assert!(samples >= 10, "{samples}");
+        connect(2_000);
+        assert!(!buffer.drain(|_, _| samples += 1));
+        assert!(buffer.drain(|_, _| samples += 1));
     }
 }

@@ -9,7 +9,7 @@ use tcpconform_engine::judge::judge;
 use tcpconform_engine::judgement::{Judgement, Verdict};
 use tcpconform_engine::load;
 use tcpconform_engine::play::{Seen, Target, TargetError, play};
-use tcpconform_engine::trace::{EndpointIdentity, Nanos, Source, TargetIdentity, Trace, What};
+use tcpconform_engine::trace::{EndpointIdentity, Nanos, Source, TargetIdentity, Time, Trace, What};
 use tcpconform_engine::wire;
 use tcpconform_live::{KernelTarget, Testbed};
 use tcpconform_model::{Flags, Segment};
@@ -18,7 +18,7 @@ static TESTBED: OnceLock<Arc<Testbed>> = OnceLock::new();
 
 fn main() {
     let arguments = Arguments::from_args();
-    let prepared = Testbed::prepare();
+    let prepared = Testbed::prepare(Time::Real);
     let ignored = prepared.is_err();
     match prepared {
         Ok(testbed) => TESTBED.set(testbed).expect("set once"),

@@ -11,7 +11,7 @@ use tcpconform_engine::case::{
 };
 use tcpconform_engine::notation;
 use tcpconform_engine::play::{Seen, Target, TargetError};
-use tcpconform_engine::trace::{CallReturn, Fate, Sample, Source, TimerKind, Way, What};
+use tcpconform_engine::trace::{CallReturn, Fate, Sample, Source, Time, TimerKind, Way, What};
 use tcpconform_engine::wire::{self, Packet};
 use tcpconform_live::{KernelTarget, Testbed};
 use tcpconform_model::{Call, Errno, Flags, IcmpKind, Poll, Segment, Seq, ShutdownHow, SocketOption, State};
@@ -20,7 +20,7 @@ static TESTBED: OnceLock<Arc<Testbed>> = OnceLock::new();
 
 fn main() {
     let arguments = Arguments::from_args();
-    let prepared = Testbed::prepare();
+    let prepared = Testbed::prepare(Time::Real);
     let ignored = prepared.is_err();
     match prepared {
         Ok(testbed) => {

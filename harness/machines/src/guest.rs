@@ -21,7 +21,7 @@ use nix::sys::termios::{SetArg, cfmakeraw, tcdrain, tcgetattr, tcsetattr};
 use tcpconform_engine::case::Case;
 use tcpconform_engine::play::Progress;
 use tcpconform_engine::run::{Planned, RunEvent, Unplayed};
-use tcpconform_engine::trace::Trace;
+use tcpconform_engine::trace::{Time, Trace};
 
 use crate::frame::Encoder;
 use crate::message::{Message, line};
@@ -106,6 +106,11 @@ impl Guest {
     /// Cases in flight at most, if the user said so.
     pub fn jobs(&self) -> Option<u32> {
         self.plan.jobs()
+    }
+
+    /// By which clock the machine lives.
+    pub fn time(&self) -> Time {
+        self.plan.time()
     }
 
     /// Tells the host.

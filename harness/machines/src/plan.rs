@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tcpconform_engine::case::Case;
 use tcpconform_engine::load;
 use tcpconform_engine::run::Planned;
+use tcpconform_engine::trace::Time;
 
 /// A plan.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,12 +22,19 @@ pub struct Plan {
     cases: Vec<(String, Option<Duration>)>,
     /// Cases in flight at most.
     jobs: Option<u32>,
+    /// By which clock the guest lives.
+    time: Time,
 }
 
 impl Plan {
     /// The plan of these cases; `source` gives the text of a case's file.
-    pub fn of(cases: &[Planned], jobs: Option<u32>, source: impl Fn(&Case) -> Option<String>) -> Result<Plan, String> {
-        let mut plan = Plan { jobs, ..Plan::default() };
+    pub fn of(
+        cases: &[Planned],
+        jobs: Option<u32>,
+        time: Time,
+        source: impl Fn(&Case) -> Option<String>,
+    ) -> Result<Plan, String> {
+        let mut plan = Plan { jobs, time, ..Plan::default() };
         for Planned { case, lasts } in cases {
             plan.cases.push((case.name(), *lasts));
             if plan.files.iter().all(|(id, _)| *id != case.id) {
@@ -40,6 +48,11 @@ impl Plan {
     /// Cases in flight at most, if the user said so.
     pub fn jobs(&self) -> Option<u32> {
         self.jobs
+    }
+
+    /// By which clock the guest lives.
+    pub fn time(&self) -> Time {
+        self.time
     }
 
     /// The cases, in the plan's order.
@@ -68,7 +81,7 @@ mod tests {
         let cases = load::catalogue_embedded(&[("x/close.yaml", TEXT)]).unwrap();
         let planned: Vec<Planned> =
             cases.into_iter().rev().map(|case| Planned { case, lasts: Some(Duration::from_millis(7)) }).collect();
-        let plan = Plan::of(&planned, Some(3), |_| Some(TEXT.to_owned())).unwrap();
+        let plan = Plan::of(&planned, Some(3), Time::Virtual, |_| Some(TEXT.to_owned())).unwrap();
         let sent = serde_json::to_string(&plan).unwrap();
         let read: Plan = serde_json::from_str(&sent).unwrap();
         let got = read.cases().unwrap();
@@ -76,6 +89,6 @@ mod tests {
         for (got, planned) in got.iter().zip(&planned) {
             assert_eq!((&got.case, got.lasts), (&planned.case, planned.lasts));
         }
-        assert_eq!(read.jobs(), Some(3));
+        assert_eq!((read.jobs(), read.time()), (Some(3), Time::Virtual));
     }
 }

@@ -15,6 +15,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use tcpconform_engine::trace::Time;
 
 /// The emulator's name.
 pub const EMULATOR: &str = "qemu-system-x86_64";
@@ -28,6 +29,16 @@ pub enum Pace {
     RealKvm,
     /// The world's clock; emulated.
     RealEmulated,
+}
+
+impl Pace {
+    /// The clock of a guest's traces.
+    pub fn time(self) -> Time {
+        match self {
+            Pace::Virtual => Time::Virtual,
+            Pace::RealKvm | Pace::RealEmulated => Time::Real,
+        }
+    }
 }
 
 /// A machine's hardware, and what it boots.

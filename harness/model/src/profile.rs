@@ -157,6 +157,18 @@ impl Profile {
         Profile { processing_ns: 1_000_000, scheduling_ns: 10_000_000, ..self }
     }
 
+    /// The same on a machine that did not do what was due for this long, nanoseconds: whatever happened then may be that much later than
+    /// elsewhere.
+    pub fn stalled(self, by: Nanos) -> Profile {
+        Profile {
+            processing_ns: self.processing_ns + by,
+            timer_late_ns: self.timer_late_ns + by,
+            scheduling_ns: self.scheduling_ns + by,
+            jiffies_behind_ns: self.jiffies_behind_ns + by,
+            ..self
+        }
+    }
+
     /// Nanoseconds a tick.
     pub fn tick_ns(&self) -> u64 {
         1_000_000_000 / u64::from(self.hz)

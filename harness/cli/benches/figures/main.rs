@@ -23,7 +23,7 @@ use tcpconform::rehearsal::rehearse;
 use tcpconform_engine::judge::judge;
 use tcpconform_engine::play::{Progress, play};
 use tcpconform_engine::run::{Planned, Player};
-use tcpconform_engine::trace::Trace;
+use tcpconform_engine::trace::{Time, Trace};
 use tcpconform_engine::trace_file;
 use tcpconform_reports::Report;
 use tcpconform_reports::json;
@@ -72,7 +72,7 @@ fn main() -> Outcome {
 /// The player, made when first asked for: it must be while the process has one thread, and this one never has more.
 fn player() -> Result<&'static KernelPlayer, Box<dyn Error>> {
     static PLAYER: std::sync::OnceLock<Result<KernelPlayer, String>> = std::sync::OnceLock::new();
-    let player = PLAYER.get_or_init(|| KernelPlayer::start().map_err(|refusal| refusal.to_string()));
+    let player = PLAYER.get_or_init(|| KernelPlayer::start(Time::Real).map_err(|refusal| refusal.to_string()));
     player.as_ref().map_err(|why| why.clone().into())
 }
 

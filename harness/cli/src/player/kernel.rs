@@ -20,14 +20,10 @@ pub struct KernelPlayer {
 
 impl KernelPlayer {
     /// Gets the rights and what all cases share. To be called while the process has one thread.
-    pub fn start() -> Result<KernelPlayer, Refusal> {
-        let testbed = Testbed::prepare().map_err(refuse)?;
-        let identity = TargetIdentity {
-            kind: TargetKind::Kernel,
-            release: testbed.release().to_owned(),
-            hz: testbed.hz(),
-            time: Time::Real,
-        };
+    pub fn start(time: Time) -> Result<KernelPlayer, Refusal> {
+        let testbed = Testbed::prepare(time).map_err(refuse)?;
+        let identity =
+            TargetIdentity { kind: TargetKind::Kernel, release: testbed.release().to_owned(), hz: testbed.hz(), time };
         Ok(KernelPlayer { testbed, identity })
     }
 

@@ -89,7 +89,7 @@ fn line(trace: &Trace, endpoint: &EndpointIdentity, record: &Record, view: &mut 
         | What::Ports(_)
         | What::Waited(_)
         | What::Trouble(_)
-        | What::End {} => None,
+        | What::End { .. } => None,
     }
 }
 

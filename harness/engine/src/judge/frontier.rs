@@ -409,6 +409,7 @@ impl<'t> Frontier<'t> {
                         let trail = self.trails.on(possible.trail, item.record, &transition.rules);
                         let counted = item.at + self.profile.processing_ns;
                         let after = possible.follow(transition, item.at, moment).counted_by(counted, possible);
+                        let after = after.emitted(item.at, self.profile);
                         Possible { trail, ..after }.held_to(checked_in(segment))
                     }));
                 }
@@ -547,6 +548,16 @@ impl Possible {
     /// The same, which the kernel has counted by this time at the latest.
     fn counted_by(mut self, until: Nanos, before: &Possible) -> Possible {
         self.tally.note(&before.tcb.counts, &self.tcb.counts, until);
+        self
+    }
+
+    /// The same after a segment: a timer that changes with it is set behind it (`tcp_write_xmit`).
+    fn emitted(mut self, at: Nanos, profile: &Profile) -> Possible {
+        if let Some((_, until)) = &mut self.earlier_timer
+            && *until + profile.processing_ns >= at
+        {
+            *until = at.max(*until);
+        }
         self
     }
 

@@ -130,7 +130,7 @@ pub(super) fn items<'t>(trace: &'t Trace, identity: &EndpointIdentity, profile: 
                 observe(seen.until, SeenItem::Counted(question));
             }
             What::Transition(change) if change.on == endpoint => observe(at, SeenItem::Changed(change.from, change.to)),
-            What::End {} => observe(at, SeenItem::End),
+            What::End { .. } => observe(at, SeenItem::End),
             What::Segment(_)
             | What::Icmp(_)
             | What::Relay(_)

@@ -57,7 +57,7 @@ fn deed(trace: &Trace, record: &Record) -> Option<Deed> {
         | What::Ports(_)
         | What::Waited(_)
         | What::Trouble(_)
-        | What::End {} => None,
+        | What::End { .. } => None,
     }
 }
 
@@ -76,7 +76,7 @@ fn due(trace: &Trace, step: u32) -> Option<Nanos> {
         | What::Counters(_)
         | What::Ports(_)
         | What::Trouble(_)
-        | What::End {} => None,
+        | What::End { .. } => None,
     });
     let done = || of_step().find_map(|record| deed(trace, record)).map(|deed| deed.done);
     waited.or_else(done)

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::doubt;
 use crate::case::{Endpoint, Topology};
 use crate::notation::display_segment;
 use crate::trace::{Fate, Nanos, SegmentSeen, Trace, Way, What};
@@ -37,8 +38,7 @@ pub(super) struct Link {
 /// Pairs what was sent with what arrived.
 pub(super) fn link(trace: &Trace) -> Link {
     let mut link = Link { lie: None, due: BTreeMap::new() };
-    let is_lossy = trace.records.iter().any(|record| matches!(record.what, What::Trouble(_)));
-    if trace.header.topology == Topology::Crafted || is_lossy {
+    if trace.header.topology == Topology::Crafted || doubt(trace).is_some() {
         return link;
     }
     let fates = fates(trace);
@@ -122,7 +122,7 @@ fn fates(trace: &Trace) -> BTreeMap<(Endpoint, Nanos), Fate> {
         | What::Ports(_)
         | What::Waited(_)
         | What::Trouble(_)
-        | What::End {} => None,
+        | What::End { .. } => None,
     });
     acts.collect()
 }

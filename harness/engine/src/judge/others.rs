@@ -96,7 +96,7 @@ impl Others {
             | What::Ports(_)
             | What::Waited(_)
             | What::Trouble(_)
-            | What::End {} => return None,
+            | What::End { .. } => return None,
         }
         let count = |fits: &dyn Fn(&Other) -> bool| self.by_name.values().filter(|other| fits(other)).count() as u32;
         let now = Neighbours {

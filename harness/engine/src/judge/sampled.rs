@@ -107,7 +107,8 @@ impl Sampled<'_> {
                 None => unset,
                 Some(earlier) => {
                     let fired = earlier.timer.due.lo <= until;
-                    fired && (fits(Some(earlier)).is_ok() || unset && earlier.away_while_handled)
+                    let under_way = until >= asked;
+                    (fired || under_way) && fits(Some(earlier)).is_ok() || fired && unset && earlier.away_while_handled
                 }
             };
             if told_of {

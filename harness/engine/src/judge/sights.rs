@@ -109,8 +109,12 @@ pub(super) fn sights_with(trace: &Trace, untold: &[Untold<'_>]) -> Vec<Sight> {
                 let states = known.changed(change.on, (change.from, change.to), entry.at, later);
                 states.for_each(|state| push(entry.at, change.on, Seen::State(state)));
             }
-            What::Relay(_) | What::Counters(_) | What::Ports(_) | What::Waited(_) | What::Trouble(_) | What::End {} => {
-            }
+            What::Relay(_)
+            | What::Counters(_)
+            | What::Ports(_)
+            | What::Waited(_)
+            | What::Trouble(_)
+            | What::End { .. } => {}
         }
     }
     sights

@@ -80,7 +80,7 @@ fn call(at_ms: Nanos, left_ms: Nanos, op: &str, result: CallReturn) -> Record {
 }
 
 fn end(at_ms: Nanos) -> Record {
-    record(at_ms, What::End {})
+    record(at_ms, What::End { stalls: Vec::new() })
 }
 
 /// An open connection at 0 ms, and these records.
@@ -597,7 +597,7 @@ fn a_play_that_is_not_complete_decides_nothing() {
     records.push(record(30, What::Waited(Waited { met: false, since: 0, there: None })));
     records.push(end(30));
     undecided(records.clone(), "what the case is about did not come up");
-    records[7] = record(30, What::Trouble(Trouble { text: "our injection was late".into() }));
+    records[7] = record(30, What::Trouble(Trouble { text: "our injection was late".into(), in_doubt: false }));
     undecided(vec![records[7].clone(), end(30)], "our injection was late");
     let mut met = close();
     met.insert(6, record(30, What::Waited(Waited { met: true, since: 0, there: None })));
