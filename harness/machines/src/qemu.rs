@@ -164,7 +164,7 @@ fn append(hardware: &Hardware<'_>) -> String {
 const CPU: &str = "qemu64,+rdrand,-cx16";
 
 /// What the kernel need not do here, none of it TCP's: neither its timers nor its clocks nor what it puts on a link.
-const VIRTUAL: [&str; 8] = [
+const VIRTUAL: [&str; 11] = [
     "nokaslr",
     // Guards against speculation slow an emulated processor and protect nobody.
     "mitigations=off",
@@ -174,12 +174,16 @@ const VIRTUAL: [&str; 8] = [
     "no_timer_check",
     // The self-tests of ciphers take longer than the rest of the boot, and nothing here is encrypted.
     "cryptomgr.notests",
-    // Nor is randomness measured out of a clock that counts instructions.
-    "initcall_blacklist=jent_mod_init",
+    // Nor is randomness measured out of a clock that counts instructions; a key derivation tests itself whatever is said.
+    "initcall_blacklist=jent_mod_init,crypto_kdf108_init",
     // Security modules have no policy here and would nod at every call.
     "lsm=",
     // Who waits for what resource nobody asks.
     "psi=0",
+    // Nobody attacks: memory need not be wiped before it is given out, nor every copy be looked at, nor stacks begin anywhere.
+    "init_on_alloc=0",
+    "hardened_usercopy=off",
+    "randomize_kstack_offset=off",
 ];
 
 fn in_memory(bytes: &[u8]) -> io::Result<File> {
@@ -213,10 +217,9 @@ mod tests {
             append(&hardware(Pace::RealKvm)),
             "console=ttyS0 quiet panic=-1 8250.nr_uarts=2 quiet=0 net.ifnames=0"
         );
-        assert_eq!(
-            append(&hardware(Pace::Virtual)),
-            "console=ttyS0 quiet panic=-1 8250.nr_uarts=2 nokaslr mitigations=off nolapic_timer no_timer_check \
-             cryptomgr.notests initcall_blacklist=jent_mod_init lsm= psi=0 quiet=0 net.ifnames=0"
-        );
+        let virtual_time = "console=ttyS0 quiet panic=-1 8250.nr_uarts=2 nokaslr mitigations=off nolapic_timer no_timer_check \
+                            cryptomgr.notests initcall_blacklist=jent_mod_init,crypto_kdf108_init lsm= psi=0 \
+                            init_on_alloc=0 hardened_usercopy=off randomize_kstack_offset=off ";
+        assert_eq!(append(&hardware(Pace::Virtual)), format!("{virtual_time}quiet=0 net.ifnames=0"));
     }
 }
