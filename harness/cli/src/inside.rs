@@ -11,6 +11,7 @@ use tcpconform_engine::load;
 use tcpconform_engine::play::{self, Progress, TargetError};
 use tcpconform_engine::run::{Halt, Pace, Planned, Player, RunEvent, run as run_cases};
 use tcpconform_engine::trace::Trace;
+use tcpconform_live::pin_at_home;
 use tcpconform_machines::Message;
 use tcpconform_machines::guest::{Guest, OwnSysctls, Urgency, unjudged, urgency};
 use tokio::sync::watch;
@@ -39,6 +40,7 @@ pub fn play() -> Result<Exit, Refusal> {
 
 fn prepare(guest: &mut Guest) -> Result<(Vec<Planned>, Arc<Urgent>), String> {
     let cases = guest.prepare()?;
+    pin_at_home();
     // The player starts a thread that takes down what a case does, and a process that is a part of some cases.
     let hurry = |of| urgency(of).map_err(|error| format!("sched_setscheduler: {error}"));
     hurry(Urgency::Watching)?;

@@ -37,5 +37,5 @@ mod zygote;
 
 pub use doctor::{Check, examine};
 pub use kernel_target::KernelTarget;
-pub use sysctls::RECORDED;
+pub use sysctls::{RECORDED, pin_at_home};
 pub use testbed::{SetupError, Testbed};

@@ -4,6 +4,8 @@
 //! Follows Documentation/networking/ip-sysctl.rst and tcp_sk_init() in net/ipv4/tcp_ipv4.c.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use tcpconform_engine::case::Case;
 use tcpconform_netns::{Namespace, NetnsError};
@@ -59,6 +61,15 @@ const PINNED: [(&str, &str); 4] = [
     ("tcp_rmem", "4096 131072 6291456"),
     ("tcp_wmem", "4096 16384 4194304"),
 ];
+
+/// Gives the calling thread's namespace the pinned values. Where it is the first of a machine that nobody else uses, the namespaces to
+/// come take three of them over, and they need not be written into each.
+pub fn pin_at_home() {
+    for (name, value) in PINNED {
+        // What is not taken over is written into each namespace all the same.
+        let _ = fs::write(Path::new("/proc/sys/net/ipv4").join(name), value);
+    }
+}
 
 /// What a fresh namespace of this machine has.
 #[derive(Clone, Debug, Default)]
