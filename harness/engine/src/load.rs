@@ -29,7 +29,7 @@ use crate::case::Case;
 use crate::diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Source};
 use context::Complaints;
 
-pub use catalogue::{case_id, catalogue, catalogue_embedded, load_path, merge};
+pub use catalogue::{case_id, catalogue, catalogue_embedded, load_path, merge, some_embedded};
 pub use ledger::{LEDGER, ledger};
 pub(crate) use resolve::{MTU_DEFAULT, peer_default};
 pub use schema::schema;
@@ -49,11 +49,21 @@ pub fn load(path: &Path) -> Result<Vec<Case>, Diagnostics> {
 
 /// The case of one file's bytes, in all its variants; `file` is what places are shown with.
 pub fn load_text(id: &str, file: &str, bytes: &[u8]) -> Result<Vec<Case>, Diagnostics> {
+    load_wanted(id, file, bytes, None)
+}
+
+/// The same, or only the variants whose names are wanted.
+fn load_wanted(
+    id: &str,
+    file: &str,
+    bytes: &[u8],
+    wanted: Option<&dyn Fn(&str) -> bool>,
+) -> Result<Vec<Case>, Diagnostics> {
     let source = read_text(file, bytes)?;
     let tree = tree::parse(&source, &CASE)?;
     let raw = shape::read(&source, &tree, &CASE)?;
     let mut complaints = Complaints::new(&source);
-    let cases = resolve::resolve(id, &raw, &tree, &mut complaints);
+    let cases = resolve::resolve(id, &raw, &tree, &mut complaints, wanted);
     complaints.into_result(cases)
 }
 

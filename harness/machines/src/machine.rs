@@ -116,6 +116,7 @@ pub struct Machine {
 impl Machine {
     /// Boots the kernel with our own program as its first process. `stop` ends it.
     pub fn start(kernel: &Kernel, plan: Plan, setup: &Setup, stop: Arc<AtomicBool>) -> Result<Machine, MachineError> {
+        let ipv6 = plan.speaks_ipv6();
         let initramfs = initramfs(kernel, plan).map_err(system("making the initramfs"))?;
         // So that nobody reads what another machine wrote.
         fs::write(&setup.console, "").map_err(system("writing the console's file"))?;
@@ -124,6 +125,7 @@ impl Machine {
             memory_mb: MEMORY_MB,
             image: &kernel.image,
             initramfs: &initramfs,
+            ipv6,
             command_line: &setup.command_line,
             console: &setup.console,
             processor: setup.processor,

@@ -2,11 +2,11 @@
 //!
 //! Owns the form in which host and guest hand it over: a file of the initramfs. Refuses to know how cases are played.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tcpconform_engine::case::Case;
+use tcpconform_engine::case::{Case, IpVersion};
 use tcpconform_engine::load;
 use tcpconform_engine::run::Planned;
 use tcpconform_engine::trace::Time;
@@ -20,6 +20,8 @@ pub struct Plan {
     files: Vec<(String, String)>,
     /// Name of every case, and how long it lasts if that is known.
     cases: Vec<(String, Option<Duration>)>,
+    /// Whether any of them is played over IPv6.
+    ipv6: bool,
     /// Cases in flight at most.
     jobs: Option<u32>,
     /// By which clock the guest lives.
@@ -37,6 +39,7 @@ impl Plan {
         let mut plan = Plan { jobs, time, ..Plan::default() };
         for Planned { case, lasts } in cases {
             plan.cases.push((case.name(), *lasts));
+            plan.ipv6 |= case.ip == IpVersion::Ipv6;
             if plan.files.iter().all(|(id, _)| *id != case.id) {
                 let text = source(case).ok_or_else(|| format!("the file of case {} is gone", case.id))?;
                 plan.files.push((case.id.clone(), text));
@@ -55,11 +58,17 @@ impl Plan {
         self.time
     }
 
+    /// Whether any case is played over IPv6.
+    pub(crate) fn speaks_ipv6(&self) -> bool {
+        self.ipv6
+    }
+
     /// The cases, in the plan's order.
     pub(crate) fn cases(&self) -> Result<Vec<Planned>, String> {
         let files: Vec<(String, &str)> =
             self.files.iter().map(|(id, text)| (format!("{id}.yaml"), text.as_str())).collect();
-        let loaded = load::catalogue_embedded(&files).map_err(|wrong| wrong.render(false))?;
+        let wanted: HashSet<&str> = self.cases.iter().map(|(name, _)| name.as_str()).collect();
+        let loaded = load::some_embedded(&files, &|name| wanted.contains(name)).map_err(|wrong| wrong.render(false))?;
         let mut loaded: HashMap<String, Case> = loaded.into_iter().map(|case| (case.name(), case)).collect();
         let planned = |(name, lasts): &(String, Option<Duration>)| {
             let case = loaded.remove(name).ok_or_else(|| format!("case {name} is not in its file"))?;

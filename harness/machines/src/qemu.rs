@@ -47,6 +47,8 @@ pub(crate) struct Hardware<'a> {
     pub(crate) memory_mb: u32,
     pub(crate) image: &'a [u8],
     pub(crate) initramfs: &'a [u8],
+    /// Whether anything is to speak IPv6.
+    pub(crate) ipv6: bool,
     /// Appended to the kernel's command line.
     pub(crate) command_line: &'a str,
     /// The file that the first serial port writes to.
@@ -153,6 +155,7 @@ fn append(hardware: &Hardware<'_>) -> String {
     let mut words = vec!["console=ttyS0", "quiet", "panic=-1", "8250.nr_uarts=2"];
     if hardware.pace == Pace::Virtual {
         words.extend(VIRTUAL);
+        words.extend((!hardware.ipv6).then_some(NO_IPV6));
     }
     words.push(hardware.command_line);
     words.join(" ")
@@ -186,6 +189,9 @@ const VIRTUAL: [&str; 11] = [
     "randomize_kstack_offset=off",
 ];
 
+/// Half of what a network namespace costs to make and to take down is IPv6's; TCP over IPv4 has no part of it.
+const NO_IPV6: &str = "ipv6.disable=1";
+
 fn in_memory(bytes: &[u8]) -> io::Result<File> {
     // Without close-on-exec: QEMU opens it by its number.
     let descriptor: OwnedFd = memfd_create(c"tcpconform", MFdFlags::empty())?;
@@ -204,8 +210,9 @@ mod tests {
 
     #[test]
     fn the_users_words_come_last_on_the_kernels_command_line() {
-        let hardware = |pace| Hardware {
+        let hardware = |pace, ipv6| Hardware {
             pace,
+            ipv6,
             memory_mb: 1,
             image: &[],
             initramfs: &[],
@@ -214,12 +221,16 @@ mod tests {
             processor: None,
         };
         assert_eq!(
-            append(&hardware(Pace::RealKvm)),
+            append(&hardware(Pace::RealKvm, false)),
             "console=ttyS0 quiet panic=-1 8250.nr_uarts=2 quiet=0 net.ifnames=0"
         );
         let virtual_time = "console=ttyS0 quiet panic=-1 8250.nr_uarts=2 nokaslr mitigations=off nolapic_timer no_timer_check \
                             cryptomgr.notests initcall_blacklist=jent_mod_init,crypto_kdf108_init lsm= psi=0 \
                             init_on_alloc=0 hardened_usercopy=off randomize_kstack_offset=off ";
-        assert_eq!(append(&hardware(Pace::Virtual)), format!("{virtual_time}quiet=0 net.ifnames=0"));
+        assert_eq!(append(&hardware(Pace::Virtual, true)), format!("{virtual_time}quiet=0 net.ifnames=0"));
+        assert_eq!(
+            append(&hardware(Pace::Virtual, false)),
+            format!("{virtual_time}ipv6.disable=1 quiet=0 net.ifnames=0")
+        );
     }
 }

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use tcpconform_engine::case::{Case, Topology};
+use tcpconform_engine::case::{Case, IpVersion, Topology};
 use tcpconform_engine::run::Planned;
 
 use crate::out_folder::CONSOLES;
@@ -23,32 +23,51 @@ pub struct Part {
     pub jobs: Option<u32>,
 }
 
-/// Deals whole case files to machines, so that each has as much to do and reads no file but its own: the largest first, each to
-/// the machine that has least (Graham's rule).
+/// Deals the cases to machines, so that each has about as much to do: those over IPv4 to one and those over IPv6 to the other, since a
+/// machine without IPv6 has less work with a namespace; where that would be too uneven, whole case files.
 pub fn split(cases: Vec<Planned>, jobs: Option<u32>) -> Vec<Part> {
     if cases.len() < WORTH_ANOTHER || jobs == Some(1) {
         return vec![Part { cases, jobs }];
     }
-    let mut files: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut work_over: [u32; MACHINES] = [0; MACHINES];
     for Planned { case, .. } in &cases {
-        *files.entry(&case.id).or_default() += work(case);
+        work_over[over(case.ip)] += work(case);
     }
-    let mut files: Vec<(String, u32)> = files.into_iter().map(|(id, work)| (id.to_owned(), work)).collect();
-    files.sort_by_key(|(_, work)| Reverse(*work));
-    let mut machine_of = BTreeMap::new();
-    let mut work_of = [0; MACHINES];
-    for (id, work) in files {
-        let least = (0..MACHINES).min_by_key(|machine| work_of[*machine]).unwrap_or_default();
-        work_of[least] += work;
-        machine_of.insert(id, least);
-    }
+    let machine_of = by_file(&cases);
+    let even = work_over.iter().all(|work| *work > work_over.iter().sum::<u32>() / 3);
+    let machine = |case: &Case| if even { over(case.ip) } else { machine_of[&case.id] };
     let mut parts: Vec<Part> = (0..MACHINES as u32)
         .map(|machine| Part { cases: Vec::new(), jobs: jobs.map(|jobs| (jobs + machine) / MACHINES as u32) })
         .collect();
     for planned in cases {
-        parts[machine_of[&planned.case.id]].cases.push(planned);
+        parts[machine(&planned.case)].cases.push(planned);
     }
     parts
+}
+
+/// The machine for cases over this version, where there is one for each.
+const fn over(ip: IpVersion) -> usize {
+    match ip {
+        IpVersion::Ipv4 => 0,
+        IpVersion::Ipv6 => 1,
+    }
+}
+
+/// The machine for each case file: the largest first, each to the one that has least (Graham's rule).
+fn by_file(cases: &[Planned]) -> BTreeMap<String, usize> {
+    let mut files: BTreeMap<&str, u32> = BTreeMap::new();
+    for Planned { case, .. } in cases {
+        *files.entry(&case.id).or_default() += work(case);
+    }
+    let mut files: Vec<(&str, u32)> = files.into_iter().collect();
+    files.sort_by_key(|(_, work)| Reverse(*work));
+    let mut work_of = [0; MACHINES];
+    let dealt = files.into_iter().map(|(id, work)| {
+        let least = (0..MACHINES).min_by_key(|machine| work_of[*machine]).unwrap_or_default();
+        work_of[least] += work;
+        (id.to_owned(), least)
+    });
+    dealt.collect()
 }
 
 /// What playing a case costs, in links: most of it is their coming and going, whatever crosses them and however long it waits.
@@ -81,20 +100,37 @@ mod tests {
         cases.into_iter().map(|case| Planned { case, lasts: None }).collect()
     }
 
+    fn work_of(parts: &[Part]) -> Vec<u32> {
+        parts.iter().map(|part| part.cases.iter().map(|planned| work(&planned.case)).sum()).collect()
+    }
+
+    fn names<'a>(cases: impl IntoIterator<Item = &'a Planned>) -> Vec<String> {
+        let mut names: Vec<String> = cases.into_iter().map(|planned| planned.case.name()).collect();
+        names.sort();
+        names
+    }
+
     #[test]
-    fn every_case_is_played_once_and_each_machine_has_as_much_to_do() {
+    fn every_case_is_played_once_and_each_machine_speaks_one_version() {
         let cases = planned(70);
         let parts = split(cases.clone(), Some(7));
-        let of = |part: &Part| part.cases.iter().map(|planned| work(&planned.case)).sum::<u32>();
-        let work: Vec<u32> = parts.iter().map(of).collect();
+        let work = work_of(&parts);
         assert!(work[0].abs_diff(work[1]) <= 2, "{work:?}");
-        let mut dealt: Vec<String> = parts.iter().flat_map(|part| &part.cases).map(|p| p.case.name()).collect();
-        let mut all: Vec<String> = cases.iter().map(|planned| planned.case.name()).collect();
-        dealt.sort();
-        all.sort();
-        assert_eq!(dealt, all);
-        assert!(parts[0].cases.iter().all(|case| parts[1].cases.iter().all(|other| case.case.id != other.case.id)));
+        assert_eq!(names(parts.iter().flat_map(|part| &part.cases)), names(&cases));
+        assert!(parts[0].cases.iter().all(|planned| planned.case.ip == IpVersion::Ipv4));
+        assert!(parts[1].cases.iter().all(|planned| planned.case.ip == IpVersion::Ipv6));
         assert_eq!(parts.iter().map(|part| part.jobs).collect::<Vec<_>>(), [Some(3), Some(4)]);
+    }
+
+    #[test]
+    fn cases_over_one_version_are_dealt_by_files() {
+        let mut cases = planned(140);
+        cases.retain(|planned| planned.case.ip == IpVersion::Ipv4);
+        let parts = split(cases.clone(), None);
+        let work = work_of(&parts);
+        assert!(work[0].abs_diff(work[1]) <= 2, "{work:?}");
+        assert_eq!(names(parts.iter().flat_map(|part| &part.cases)), names(&cases));
+        assert!(parts[0].cases.iter().all(|case| parts[1].cases.iter().all(|other| case.case.id != other.case.id)));
     }
 
     #[test]

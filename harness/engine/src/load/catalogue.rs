@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::{LEDGER, load, load_text, read_limited, tidy};
+use super::{LEDGER, load, load_text, load_wanted, read_limited, tidy};
 use crate::case::Case;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 
@@ -31,6 +31,21 @@ pub fn catalogue(root: &Path) -> Result<Vec<Case>, Diagnostics> {
 
 /// The same of files compiled in: each with its path below the root, and its bytes.
 pub fn catalogue_embedded<P: AsRef<str>, B: AsRef<[u8]>>(files: &[(P, B)]) -> Result<Vec<Case>, Diagnostics> {
+    embedded(files, None)
+}
+
+/// Those variants of files already found good whose names are wanted.
+pub fn some_embedded<P: AsRef<str>, B: AsRef<[u8]>>(
+    files: &[(P, B)],
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Case>, Diagnostics> {
+    embedded(files, Some(wanted))
+}
+
+fn embedded<P: AsRef<str>, B: AsRef<[u8]>>(
+    files: &[(P, B)],
+    wanted: Option<&dyn Fn(&str) -> bool>,
+) -> Result<Vec<Case>, Diagnostics> {
     let (mut cases, mut complaints) = (Vec::new(), Vec::new());
     for (path, bytes) in files {
         let path = path.as_ref();
@@ -39,7 +54,8 @@ pub fn catalogue_embedded<P: AsRef<str>, B: AsRef<[u8]>>(files: &[(P, B)]) -> Re
         }
         let id = path.trim_end_matches(".yaml");
         let file = format!("{ROOT_NAME}/{path}");
-        collect(check_id(id, &file).and_then(|()| load_text(id, &file, bytes.as_ref())), &mut cases, &mut complaints);
+        let loaded = check_id(id, &file).and_then(|()| load_wanted(id, &file, bytes.as_ref(), wanted));
+        collect(loaded, &mut cases, &mut complaints);
     }
     finish(cases, complaints)
 }
