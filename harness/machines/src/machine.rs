@@ -215,6 +215,9 @@ impl Machine {
 
     /// Takes what has been written since the last time; whether there was anything.
     fn receive(&mut self) -> io::Result<bool> {
+        if self.qemu.results.metadata()?.len() <= self.read {
+            return Ok(false);
+        }
         let mut buffer = vec![0; 256 << 10];
         let length = self.qemu.results.read_at(&mut buffer, self.read)?;
         if length > 0 {
