@@ -30,6 +30,10 @@ impl Namespace {
         &self,
         names: impl IntoIterator<Item = &'a str>,
     ) -> Result<BTreeMap<String, String>, NetnsError> {
+        let mut names = names.into_iter().peekable();
+        if names.peek().is_none() {
+            return Ok(BTreeMap::new());
+        }
         self.run(|| {
             let mut values = BTreeMap::new();
             for name in names {

@@ -63,8 +63,10 @@ impl KernelTarget {
         if case.topology.has_two_kernels() {
             hosts.push(HostUnderTest::set_up(testbed, case, Host::B, &addresses)?);
         }
-        let identities: Vec<EndpointIdentity> = hosts.iter().flat_map(HostUnderTest::identities).cloned().collect();
-        let middle = case.topology.has_two_kernels().then(|| Middle::new(&identities));
+        let middle = case.topology.has_two_kernels().then(|| {
+            let identities: Vec<EndpointIdentity> = hosts.iter().flat_map(HostUnderTest::identities).cloned().collect();
+            Middle::new(&identities)
+        });
         let router = match case.topology {
             Topology::Crafted | Topology::TwoKernels => None,
             Topology::Routed => Some(Router::set_up(testbed, case, &addresses)?),
@@ -110,18 +112,16 @@ impl KernelTarget {
     fn catch_up(&mut self) -> Result<(), TargetError> {
         let known = self.pending.len();
         loop {
-            let mut more = false;
             for index in 0..self.hosts.len() {
                 while let Some(seen) = self.hosts[index].next_packet(&self.clock)? {
-                    more = true;
+                    self.fetched = true;
                     let act = self.relay_segment(&seen);
                     self.pending.push_back(seen);
                     self.pending.extend(act);
                 }
             }
-            more |= self.deliver_due()?;
-            more |= self.leave_router()?;
-            if !more {
+            let delivered = self.deliver_due()?;
+            if !(self.leave_router()? || delivered) {
                 break;
             }
             self.fetched = true;
@@ -229,22 +229,25 @@ impl KernelTarget {
         Ok(())
     }
 
-    /// What put the trace in doubt since the last time that it was asked; `waited` says whether time has passed.
+    /// What put the trace in doubt since the last time that it was asked; `waited` says whether time has passed. Every play ends with
+    /// a wait.
     fn doubt(&mut self, waited: bool) -> Option<Seen> {
+        let fetched = std::mem::take(&mut self.fetched);
+        if !fetched && !waited {
+            return None;
+        }
         let now = self.clock.now();
         // Frames are lost where others wait to be fetched.
-        if std::mem::take(&mut self.fetched) || waited {
-            for host in &self.hosts {
-                let lost = host.lost();
-                if lost > 0 {
-                    self.fetched = true;
-                    return Some(in_doubt(now, format!("the capture on {} lost {lost} frames", host.name)));
-                }
-            }
-            let lost = self.router.as_ref().map_or(0, Router::lost);
+        for host in &self.hosts {
+            let lost = host.lost();
             if lost > 0 {
-                return Some(in_doubt(now, format!("the captures on the router lost {lost} frames")));
+                self.fetched = true;
+                return Some(in_doubt(now, format!("the capture on {} lost {lost} frames", host.name)));
             }
+        }
+        let lost = self.router.as_ref().map_or(0, Router::lost);
+        if lost > 0 {
+            return Some(in_doubt(now, format!("the captures on the router lost {lost} frames")));
         }
         let jump = self.clock.jump_ns()?;
         Some(in_doubt(now, format!("the wall clock was set by {:.6} s while the case was played", jump as f64 / 1e9)))

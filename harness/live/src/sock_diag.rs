@@ -20,6 +20,8 @@ use crate::kernel_state::kernel_state;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const SOCK_DESTROY: u16 = 21;
 const NETLINK_HEADER: usize = 16;
+/// `struct nlmsghdr` and `struct inet_diag_req_v2`.
+const REQUEST: usize = 72;
 /// `struct inet_diag_msg`.
 const ANSWER: usize = 72;
 
@@ -90,10 +92,11 @@ enum Answer {
     Error(Errno),
 }
 
-/// `struct nlmsghdr` and `struct inet_diag_req_v2`.
+/// [`REQUEST`] bytes.
 fn request(kind: u16, flags: u16, local: SocketAddr, remote: SocketAddr) -> Vec<u8> {
     let family = if local.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
-    let mut bytes = vec![0; NETLINK_HEADER];
+    let mut bytes = Vec::with_capacity(REQUEST);
+    bytes.resize(NETLINK_HEADER, 0);
     bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
     bytes[6..8].copy_from_slice(&(flags | libc::NLM_F_REQUEST as u16).to_ne_bytes());
     bytes.extend([family as u8, libc::IPPROTO_TCP as u8, 0, 0]);
@@ -157,7 +160,7 @@ mod tests {
     #[test]
     fn a_request_names_the_four_tuple_in_network_order() {
         let bytes = request(20, 0, "10.0.0.1:258".parse().unwrap(), "10.0.0.2:772".parse().unwrap());
-        assert_eq!(bytes.len(), 72);
+        assert_eq!(bytes.len(), super::REQUEST);
         assert_eq!(bytes[24..28], [1, 2, 3, 4]);
         assert_eq!(bytes[28..32], [10, 0, 0, 1]);
         assert_eq!(bytes[44..48], [10, 0, 0, 2]);
