@@ -25,13 +25,15 @@ pub struct Peer {
     offers: PeerOptions,
     timestamps: bool,
     snd_nxt: Seq,
+    /// The target's initial sequence number, once it has one: with another it is another connection.
+    irs: Option<Seq>,
     last_tsval: u32,
 }
 
 impl Peer {
     /// A peer at `own` that talks to `target`.
     pub fn new(own: SocketAddr, target: SocketAddr, offers: PeerOptions) -> Peer {
-        Peer { own, target, offers, timestamps: offers.timestamps, snd_nxt: ISS, last_tsval: CLOCK_ORIGIN }
+        Peer { own, target, offers, timestamps: offers.timestamps, snd_nxt: ISS, irs: None, last_tsval: CLOCK_ORIGIN }
     }
 
     /// The SYN that opens a connection, or with what the target's SYN offered the SYN,ACK that answers it.
@@ -59,7 +61,8 @@ impl Peer {
         let bases = numbers.arriving();
         // What the target has acknowledged was sent, however it was written.
         if view.opened() {
-            self.snd_nxt = self.snd_nxt.max(numbers.rcv_nxt);
+            let begins_anew = self.irs.replace(numbers.iss).is_some_and(|before| before != numbers.iss);
+            self.snd_nxt = if begins_anew { numbers.rcv_nxt } else { self.snd_nxt.max(numbers.rcv_nxt) };
         }
         let (segment, options) = self.resolve(&injection.segment, now, view);
         if segment.has(Flags::SYN | Flags::ACK) {

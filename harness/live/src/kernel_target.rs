@@ -305,7 +305,7 @@ impl Target for KernelTarget {
         let host = self.host(on)?;
         let seen = match op.call {
             OperationCall::TcpInfo => host.sample(on, Source::TcpInfo, op.descriptor.as_deref(), &clock)?,
-            OperationCall::Socket(Call::Close) if background => {
+            OperationCall::Socket(Call::Close) if background && host.sockets(on)?.is_open(op) => {
                 let socket = host.sockets(on)?.take(op)?;
                 let (op, mailbox) = (op.clone(), Arc::clone(&self.mailbox));
                 thread::Builder::new()

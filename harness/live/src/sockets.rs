@@ -3,7 +3,7 @@
 //! Owns the way from an operation of a case to a system call and back to its result, errno included. Refuses to know what the
 //! result should have been. Every socket is non-blocking; close() lingers all the same (inet_release()).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -46,8 +46,9 @@ pub(crate) struct Sockets {
     listener: Option<String>,
     /// connect() finds the port itself.
     ephemeral: bool,
-    sent: u32,
-    received: u32,
+    /// Names whose making failed: they stand for no descriptor.
+    nothing: BTreeSet<String>,
+    streams: Vec<Stream>,
 }
 
 #[derive(Debug)]
@@ -55,6 +56,15 @@ struct Descriptor {
     socket: Socket,
     /// Bound, or never to be bound by itself.
     bound: bool,
+    /// Index of its connection's [`Stream`].
+    stream: usize,
+}
+
+/// Bytes that the user of a connection has handed in and was given, by whatever descriptor.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stream {
+    sent: u32,
+    received: u32,
 }
 
 /// What `accept()` gives: a socket and the peer's address.
@@ -90,13 +100,17 @@ impl Sockets {
             children: BTreeMap::new(),
             listener: None,
             ephemeral: false,
-            sent: 0,
-            received: 0,
+            nothing: BTreeSet::new(),
+            streams: Vec::new(),
         }
     }
 
     /// Makes a call in the foreground.
     pub(crate) fn call(&mut self, op: &Operation) -> Result<Returned, TargetError> {
+        if !self.is_open(op) {
+            self.nothing.extend(op.makes.clone());
+            return Ok(timed(|| Err(io::Error::from_raw_os_error(libc::EBADF))));
+        }
         match op.call {
             OperationCall::Socket(Call::Exit) | OperationCall::Exit => self.end_child(op, Ending::Exit),
             OperationCall::Kill => self.end_child(op, Ending::Kill),
@@ -107,6 +121,21 @@ impl Sockets {
             OperationCall::TcpInfo => Err(failed("tcp_info is a sample, not a call")),
             OperationCall::Crash | OperationCall::Reboot => Err(failed("crash and reboot are the host's affair")),
             OperationCall::Socket(call) => self.socket_call(op, call),
+        }
+    }
+
+    /// Whether there is a descriptor, or a child process, to make the call with.
+    pub(crate) fn is_open(&self, op: &Operation) -> bool {
+        let open = |name: &str| self.open.contains_key(name);
+        match (&op.descriptor, op.call) {
+            (Some(name), _) => !self.nothing.contains(name) && (open(name) || self.children.contains_key(name)),
+            (None, OperationCall::Open) => true,
+            (None, OperationCall::Socket(Call::Accept)) => self.listener.as_deref().is_none_or(open),
+            // The first of these makes a socket.
+            (None, OperationCall::Socket(Call::Connect | Call::Listen { .. } | Call::SetOption(_))) => {
+                self.listener.is_none() || open(MAIN) || open(LISTENER)
+            }
+            (None, _) => open(MAIN) || open(LISTENER),
         }
     }
 
@@ -226,9 +255,6 @@ impl Sockets {
         if let Some(found) = found.filter(|found| opening && *found != self.local) {
             return Err(failed(&format!("connect() found {found}; the case reckons with {}", self.local)));
         }
-        if name != MAIN && returned.result == CallReturn::Error(Errno::INPROGRESS) {
-            (self.sent, self.received) = (0, 0);
-        }
         Ok(returned)
     }
 
@@ -246,7 +272,8 @@ impl Sockets {
             Ok(0)
         });
         if let Some(socket) = opened {
-            self.open.insert(name, Descriptor { socket: socket?, bound: true });
+            let stream = self.new_stream();
+            self.open.insert(name, Descriptor { socket: socket?, bound: true, stream });
         }
         Ok(returned)
     }
@@ -286,19 +313,23 @@ impl Sockets {
             socket.set_nonblocking(true).map_err(|error| failed(&format!("fcntl(O_NONBLOCK): {error}")))?;
             socket.set_cloexec(true).map_err(|error| failed(&format!("fcntl(FD_CLOEXEC): {error}")))?;
             let name = op.makes.clone().unwrap_or_else(|| MAIN.to_string());
-            self.open.insert(name, Descriptor { socket, bound: true });
-            (self.sent, self.received) = (0, 0);
+            let stream = self.new_stream();
+            self.open.insert(name, Descriptor { socket, bound: true, stream });
+        } else {
+            self.nothing.extend(op.makes.clone());
         }
         Ok(())
     }
 
     fn send(&mut self, op: &Operation, len: u32, more: bool) -> Result<Returned, TargetError> {
-        let data: Vec<u8> = (0..len).map(|i| stream_byte(self.sent.wrapping_add(i))).collect();
+        let Descriptor { socket, stream, .. } = self.descriptor(op)?;
+        let start = self.streams[*stream].sent;
+        let data: Vec<u8> = (0..len).map(|i| stream_byte(start.wrapping_add(i))).collect();
         let flags = libc::MSG_NOSIGNAL | if more { libc::MSG_MORE } else { 0 };
-        let socket = self.socket(op, &[MAIN, LISTENER])?;
         let returned = timed(|| socket.send_with_flags(&data, flags).map(|n| n as i64));
         if let CallReturn::Value(count) = returned.result {
-            self.sent = self.sent.wrapping_add(count as u32);
+            let stream = *stream;
+            self.streams[stream].sent = start.wrapping_add(count as u32);
         }
         Ok(returned)
     }
@@ -306,17 +337,18 @@ impl Sockets {
     fn receive(&mut self, op: &Operation, len: u32, peek: bool) -> Result<Returned, TargetError> {
         let mut data = vec![0; len as usize];
         let flags = if peek { MsgFlags::MSG_PEEK } else { MsgFlags::empty() };
-        let socket = self.socket(op, &[MAIN, LISTENER])?;
+        let Descriptor { socket, stream, .. } = self.descriptor(op)?;
         let mut returned = timed(|| Ok(recv(socket.as_raw_fd(), &mut data, flags)? as i64));
         if let CallReturn::Value(count) = returned.result {
-            let start = self.received;
+            let stream = *stream;
+            let start = self.streams[stream].received;
             returned.wrong_byte = data[..count as usize]
                 .iter()
                 .zip(0u32..)
                 .find(|(byte, index)| **byte != stream_byte(start.wrapping_add(*index)))
                 .map(|(_, index)| index);
             if !peek {
-                self.received = self.received.wrapping_add(count as u32);
+                self.streams[stream].received = start.wrapping_add(count as u32);
             }
         }
         Ok(returned)
@@ -324,14 +356,14 @@ impl Sockets {
 
     fn dup(&mut self, op: &Operation) -> Result<Returned, TargetError> {
         let name = made(op)?;
-        let socket = self.socket(op, &[MAIN, LISTENER])?;
-        let mut copy = None;
+        let Descriptor { socket, stream, .. } = self.descriptor(op)?;
+        let (mut copy, stream) = (None, *stream);
         let returned = timed(|| {
             copy = Some(socket.try_clone()?);
             Ok(0)
         });
         if let Some(socket) = copy {
-            self.open.insert(name, Descriptor { socket, bound: true });
+            self.open.insert(name, Descriptor { socket, bound: true, stream });
         }
         Ok(returned)
     }
@@ -409,9 +441,19 @@ impl Sockets {
 
     fn make_main(&mut self) -> Result<(), TargetError> {
         let socket = self.new_socket()?;
-        self.open.insert(MAIN.to_string(), Descriptor { socket, bound: false });
-        (self.sent, self.received) = (0, 0);
+        let stream = self.new_stream();
+        self.open.insert(MAIN.to_string(), Descriptor { socket, bound: false, stream });
         Ok(())
+    }
+
+    fn new_stream(&mut self) -> usize {
+        self.streams.push(Stream::default());
+        self.streams.len() - 1
+    }
+
+    /// That of the connection, or before there is one the listener's.
+    fn descriptor(&self, op: &Operation) -> Result<&Descriptor, TargetError> {
+        self.find(&self.resolve(op, &[MAIN, LISTENER])?)
     }
 
     fn socket(&self, op: &Operation, defaults: &[&str]) -> Result<&Socket, TargetError> {

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use crate::call::{CallResult, Errno};
 use crate::counts::Counter;
+use crate::former;
 use crate::profile::TimeWaitReuse;
 use crate::rule::rules;
 use crate::segment::Seq;
@@ -105,17 +106,24 @@ pub struct Listener {
     pub options: SocketOptions,
     /// Its connections begin in interactive mode: `TCP_QUICKACK` was set to 0.
     pub interactive: bool,
+    /// `RCV_SHUTDOWN`, of one that listens no more.
+    pub read_shut: bool,
+    /// How far the numbers of one that listened have gone on (`tcp_disconnect`).
+    pub numbers: u32,
 }
 
 impl Listener {
+    /// There is none.
+    pub(crate) const NONE: Listener = Listener { descriptors: 0, ..Listener::new(0, SocketOptions::NONE) };
+
     /// One with this queue and these options.
     pub(crate) const fn new(backlog: u32, options: SocketOptions) -> Listener {
-        Listener { backlog, descriptors: 1, options, interactive: false }
+        Listener { backlog, descriptors: 1, options, interactive: false, read_shut: false, numbers: 0 }
     }
 }
 
 /// Whether a socket on the port keeps another from it (`inet_bind_conflict`): both must have SO_REUSEADDR, and none may listen.
-fn port_is_taken(t: &Tcb, reuse_addr: bool) -> bool {
+pub(crate) fn port_is_taken(t: &Tcb, reuse_addr: bool) -> bool {
     let held = match t.state {
         State::Closed => t.user.keeps_port && t.user.descriptors > 0,
         // A request socket has no port of its own.
@@ -129,7 +137,8 @@ fn port_is_taken(t: &Tcb, reuse_addr: bool) -> bool {
         | State::LastAck
         | State::TimeWait => true,
     };
-    t.user.listening || held && !(reuse_addr && t.user.options.reuse_addr)
+    let left = t.formers.iter().any(|former| former.user.keeps_port && former.user.descriptors > 0);
+    t.user.listening || (held || left) && !(reuse_addr && t.user.options.reuse_addr)
 }
 
 /// `connect()`: the four-tuple must be free, or in a TIME-WAIT that may be taken over.
@@ -223,8 +232,9 @@ fn open(mut w: Work<'_>, socket: Another, iss: Option<Seq>) -> Work<'_> {
         listening: w.t.user.listening,
         ..User::new()
     };
-    let Tcb { listener, neighbours, counts, .. } = w.t;
-    w.t = Tcb { user, iss, listener, neighbours, counts, ..Tcb::closed() };
+    former::leave(&mut w.t);
+    let Tcb { listener, neighbours, counts, formers, .. } = w.t;
+    w.t = Tcb { user, iss, listener, neighbours, counts, formers, ..Tcb::closed() };
     active_open(w, socket.bound)
 }
 

@@ -5,10 +5,11 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::another::{Listener, active_open};
+use crate::another::active_open;
 use crate::call::{Call, CallResult, Errno, Poll, Queue, ShutdownHow};
 use crate::counts::Counter;
 use crate::emit;
+use crate::listening;
 use crate::rule::rules;
 use crate::segment::Seq;
 use crate::socket_options;
@@ -20,36 +21,16 @@ use crate::timeouts;
 
 const OK: CallResult = CallResult::Value(0);
 
-/// A call takes effect.
+/// A call on the connection's socket takes effect.
 pub(crate) fn call(mut w: Work<'_>, call: Call) -> Vec<Work<'_>> {
     match call {
-        Call::Listen { backlog } => {
-            w.fired(&rules::CALL_LISTEN);
-            w.t.user.listening = true;
-            w.t.listener = Listener::new(backlog, w.t.user.options);
-            w.t.user.descriptors = 0;
-            w.t.enter(State::Listen);
-            vec![w.returns(OK)]
-        }
+        Call::Listen { .. } | Call::Accept => listening::call(w, call),
         Call::Connect => vec![connect(w, true)],
-        Call::Accept => vec![accept(w)],
         Call::Send { len, more } => vec![send(w, len, more)],
-        Call::Receive { len, peek } => vec![receive(w, len, peek)],
-        Call::Shutdown(how) if w.t.unclaimed() => shutdown_listener(w, how),
+        Call::Receive { len, peek } => receive(w, len, peek),
         Call::Shutdown(how) => vec![shutdown(w, how)],
-        // Before `accept` the listener is all that can be closed.
-        Call::Close | Call::Exit if w.t.unclaimed() && w.t.listener.descriptors > 1 => {
-            w.t.listener.descriptors -= 1;
-            w.fired(&rules::CLOSE_SHARED);
-            vec![w.returns(OK)]
-        }
-        Call::Close | Call::Exit if w.t.unclaimed() => close_listener(w),
         Call::Close => close(w, true),
         Call::Exit => close(w, false),
-        Call::Dup if w.t.unclaimed() => {
-            w.t.listener.descriptors += 1;
-            vec![w]
-        }
         Call::Dup => {
             w.t.user.descriptors += 1;
             // The number of the new descriptor is the process's affair.
@@ -76,9 +57,9 @@ pub(crate) fn call(mut w: Work<'_>, call: Call) -> Vec<Work<'_>> {
 /// `tcp_ioctl`
 fn queue_length(t: &Tcb, which: Queue) -> CallResult {
     CallResult::Value(match t.socket_state() {
-        State::Listen => return CallResult::Error(Errno::INVAL),
         State::SynSent | State::SynReceived => 0,
-        State::Established
+        State::Listen
+        | State::Established
         | State::FinWait1
         | State::FinWait2
         | State::CloseWait
@@ -86,8 +67,11 @@ fn queue_length(t: &Tcb, which: Queue) -> CallResult {
         | State::LastAck
         | State::TimeWait
         | State::Closed => match which {
-            // Of FINs the first alone does not count.
-            Queue::Receive => i64::from(t.before_urgent().unwrap_or(t.user.unread + t.user.further_fins)),
+            // One for a FIN is left out of what there is.
+            Queue::Receive => {
+                let all = t.user.unread + t.user.fins;
+                i64::from(t.before_urgent().unwrap_or(all.saturating_sub(t.user.eof.into())))
+            }
             Queue::Send => i64::from(t.write_seq.since(t.snd_una)),
         },
     })
@@ -115,8 +99,8 @@ fn connect(mut w: Work<'_>, bound: bool) -> Work<'_> {
             // The socket is as good as new (`tcp_disconnect`).
             w.t.user.disconnected = false;
             w.t.user.error = None;
-            let Tcb { user, listener, neighbours, counts, .. } = w.t;
-            w.t = Tcb { user, listener, neighbours, counts, ..Tcb::closed() };
+            let Tcb { user, listener, neighbours, counts, formers, .. } = w.t;
+            w.t = Tcb { user, listener, neighbours, counts, formers, ..Tcb::closed() };
             active_open(w, bound)
         }
         State::Closed => {
@@ -143,7 +127,7 @@ fn disconnect(t: &mut Tcb) {
     t.snd_wnd_max = 0;
     let user = &mut t.user;
     (user.read_shut, user.write_shut, user.eof, user.disconnected) = (false, false, false, true);
-    (user.unread, user.further_fins, user.urgent) = (0, 0, None);
+    (user.unread, user.fins, user.urgent) = (0, 0, None);
 }
 
 /// `connect()` of a socket without a port; `in_range` where the ephemeral range has the endpoint's own (`__inet_hash_connect`).
@@ -153,18 +137,6 @@ pub(crate) fn connect_ephemeral(mut w: Work<'_>, in_range: bool) -> Work<'_> {
         return w.returns(CallResult::Error(Errno::ADDRNOTAVAIL));
     }
     connect(w, false)
-}
-
-/// `accept()`: the connection gets its first descriptor.
-fn accept(mut w: Work<'_>) -> Work<'_> {
-    if w.t.claimable() {
-        w.t.user.owned = true;
-        w.t.user.connect_reported = true;
-        w.t.user.descriptors = 1;
-        // The descriptor's number is the process's affair.
-        return w;
-    }
-    w.returns(CallResult::Error(Errno::AGAIN))
 }
 
 /// SEND (section 3.10.2; `tcp_sendmsg_locked`).
@@ -207,14 +179,7 @@ fn send(mut w: Work<'_>, len: u32, more: bool) -> Work<'_> {
 }
 
 /// RECEIVE (section 3.10.3; `tcp_recvmsg_locked`).
-fn receive(mut w: Work<'_>, len: u32, peek: bool) -> Work<'_> {
-    if w.t.socket_state() == State::Listen {
-        return w.returns(CallResult::Error(Errno::NOTCONN));
-    }
-    if w.t.socket_state() == State::Closed && !w.t.user.owned {
-        // A listener that was shut down.
-        return w.returns(CallResult::Error(Errno::NOTCONN));
-    }
+fn receive(mut w: Work<'_>, len: u32, peek: bool) -> Vec<Work<'_>> {
     let urgent = w.t.before_urgent();
     // The urgent byte is no part of the stream: a read ends before it, and one that begins there passes it over.
     let passed = u32::from(urgent == Some(0));
@@ -233,30 +198,44 @@ fn receive(mut w: Work<'_>, len: u32, peek: bool) -> Work<'_> {
     }
     if taken > 0 {
         w.fired(&rules::CALL_RECEIVE);
-        if !peek {
-            w.t.user.unread -= taken;
-            if w.t.acking.scheduled || !w.t.user.read_shut {
-                w.ack_permitted(&rules::ACK_ON_READ);
-            }
-        }
-        return w.returns(CallResult::Value(i64::from(taken)));
+        return taken_by(w, len, taken, peek).into_iter().map(|w| w.returns(CallResult::Value(taken.into()))).collect();
     }
     if w.t.user.eof {
         w.fired(&rules::CALL_RECEIVE);
         if !peek {
-            w.t.user.further_fins = w.t.user.further_fins.saturating_sub(1);
+            w.t.user.fins = w.t.user.fins.saturating_sub(1);
         }
-        return w.returns(OK);
+        return vec![w.returns(OK)];
     }
     if let Some(errno) = w.t.user.error.take() {
         w.fired(&rules::CALL_RECEIVE_ERROR);
-        return w.returns(CallResult::Error(errno));
+        return vec![w.returns(CallResult::Error(errno))];
     }
     if w.t.user.read_shut {
-        return w.returns(OK);
+        return vec![w.returns(OK)];
     }
     let errno = if w.t.socket_state() == State::Closed { Errno::NOTCONN } else { Errno::AGAIN };
-    w.returns(CallResult::Error(errno))
+    vec![w.returns(CallResult::Error(errno))]
+}
+
+/// A read of `len` takes so many bytes, and what it brings about (`tcp_cleanup_rbuf`).
+fn taken_by(mut w: Work<'_>, len: u32, taken: u32, peek: bool) -> Vec<Work<'_>> {
+    let unacknowledged = w.t.rcv_nxt.since(w.t.rcv_wup).max(0) as u32;
+    let second_segment = w.t.acking.scheduled && unacknowledged > w.t.acking.rcv_mss;
+    if second_segment || !peek && (w.t.acking.scheduled || !w.t.user.read_shut) {
+        w.ack_permitted(&rules::ACK_ON_READ);
+    }
+    if peek {
+        return vec![w];
+    }
+    w.t.user.unread -= taken;
+    if w.t.user.unread > 0 || w.t.user.fins == 0 {
+        return vec![w];
+    }
+    // The FIN is passed with the last byte where it is in its segment, which memory decides; otherwise a longer read comes to it.
+    let mut passed = w.clone();
+    passed.t.user.fins -= 1;
+    if len > taken { vec![passed] } else { vec![passed, w] }
 }
 
 /// `shutdown()` (`inet_shutdown`).
@@ -272,7 +251,12 @@ fn shutdown(mut w: Work<'_>, how: ShutdownHow) -> Work<'_> {
         && !w.t.user.disconnected
         && matches!(w.t.socket_state(), State::SynReceived | State::Closed);
     match w.t.socket_state() {
-        State::Closed => return w.returns(CallResult::Error(Errno::NOTCONN)),
+        State::Closed => {
+            // It is noted all the same.
+            w.t.user.read_shut |= read;
+            w.t.user.write_shut |= write;
+            return w.returns(CallResult::Error(Errno::NOTCONN));
+        }
         State::SynSent => {
             // `tcp_disconnect`
             w.fired(&rules::CLOSE_SYN_SENT);
@@ -309,15 +293,6 @@ fn shutdown(mut w: Work<'_>, how: ShutdownHow) -> Work<'_> {
     w.returns(OK)
 }
 
-/// `shutdown()` of a listener (`inet_shutdown`).
-fn shutdown_listener(mut w: Work<'_>, how: ShutdownHow) -> Vec<Work<'_>> {
-    w.fired(&rules::SHUTDOWN_LISTEN);
-    match how {
-        ShutdownHow::Write => vec![w.returns(OK)],
-        ShutdownHow::Read | ShutdownHow::Both => close_listener(w),
-    }
-}
-
 /// The FIN goes behind all data, and the state moves on (`tcp_close_state`, `tcp_send_fin`).
 pub(crate) fn queue_fin(w: &mut Work<'_>) {
     let next = match w.t.state {
@@ -351,8 +326,8 @@ fn close(mut w: Work<'_>, lingers: bool) -> Vec<Work<'_>> {
         w.t.user.orphan = true;
         return vec![w.returns(OK)];
     }
-    // What a further FIN is behind counts as unread too (`__tcp_close`).
-    let unread = w.t.user.unread + w.t.user.further_fins > 0;
+    // A FIN is what a further one is behind, and counts as unread (`__tcp_close`).
+    let unread = w.t.user.unread > 0 || w.t.user.fins > 1;
     w.t.user.read_shut = true;
     w.t.user.write_shut = true;
     w.t.user.unread = 0;
@@ -399,53 +374,10 @@ pub(crate) const fn close_waits_in(state: State) -> bool {
     matches!(state, State::FinWait1 | State::Closing | State::LastAck)
 }
 
-/// The listener's last descriptor is closed; a connection that nobody accepted is reset (`inet_csk_listen_stop`).
-pub(crate) fn close_listener(mut w: Work<'_>) -> Vec<Work<'_>> {
-    w.fired(&rules::CLOSE_LISTEN);
-    w.t.user.listening = false;
-    match w.t.state {
-        State::Listen => w.t.enter(State::Closed),
-        // The request stays until its timer or a segment finds the listener gone (`reqsk_timer_handler`, `tcp_v4_rcv`).
-        State::SynReceived if !w.t.user.owned => {}
-        State::SynReceived
-        | State::Established
-        | State::FinWait1
-        | State::FinWait2
-        | State::CloseWait
-        | State::Closing
-        | State::LastAck
-            if !w.t.user.owned =>
-        {
-            // `inet_child_forget`, `tcp_disconnect`
-            let kind = EmissionKind::Reset { seq: w.t.acceptable_seq(), ack: Some(w.t.rcv_nxt), active: true };
-            w.owe(kind, &rules::CLOSE_LISTEN);
-            w.t.delete();
-        }
-        State::SynSent
-        | State::SynReceived
-        | State::Established
-        | State::FinWait1
-        | State::FinWait2
-        | State::CloseWait
-        | State::Closing
-        | State::LastAck
-        | State::TimeWait
-        | State::Closed => {}
-    }
-    vec![w.returns(OK)]
-}
-
 /// `tcp_poll`
 pub(crate) fn poll(t: &Tcb) -> Poll {
     let u: &User = &t.user;
     let state = t.socket_state();
-    if state == State::Listen {
-        return if t.claimable() { Poll::IN } else { Poll::default() };
-    }
-    if state == State::Closed && !u.owned {
-        // Neither connected nor listening, like a listener that was shut down (`tcp_disconnect`).
-        return Poll(Poll::OUT.0 | Poll::HUP.0);
-    }
     let mut events = 0;
     if u.read_shut && u.write_shut || state == State::Closed {
         events |= Poll::HUP.0;

@@ -95,7 +95,7 @@ pub fn explain(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile) -> Re
 fn fit_owed(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile, miss: &mut Mismatch) -> Vec<Transition> {
     let mut found = Vec::new();
     for (i, owed) in tcb.owed.iter().enumerate() {
-        let before_text = owed.acks.map(|acks| Tcb { rcv_nxt: acks, ..tcb.clone() });
+        let before_text = owed.acks.map(|acks| before_text(tcb, acks));
         match fits(before_text.as_ref().unwrap_or(tcb), owed.kind, segment, profile) {
             Ok(()) if owed.due.lo <= at => {
                 let mut t = tcb.clone();
@@ -110,7 +110,7 @@ fn fit_owed(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile, miss: &m
                 count_sent(&mut t, owed.kind, rule, segment);
                 sent(&mut t, owed.kind, segment, owed.due.lo, at, profile);
                 if owed.acks.is_some() {
-                    (t.acking, t.delayed_ack) = (tcb.acking, tcb.delayed_ack);
+                    (t.acking, t.delayed_ack, t.dsack) = (tcb.acking, tcb.delayed_ack, tcb.dsack);
                 }
                 if owed.rule == &rules::REORDERING {
                     // `tcp_rack_reo_timeout` sends first.
@@ -142,6 +142,11 @@ fn fit_owed(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile, miss: &m
         }
     }
     found
+}
+
+/// The connection as it was before it took the text of a segment, when it acknowledged no more than this.
+fn before_text(t: &Tcb, acks: Seq) -> Tcb {
+    Tcb { rcv_nxt: acks, dsack: None, ..t.clone() }
 }
 
 /// The bytes and the FIN queued and not sent yet.
@@ -375,7 +380,7 @@ fn fits(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -> Result<(
             let last = segment.end() == t.snd_nxt && t.flight.last().is_some_and(|sent| sent.seq.at_most(segment.seq));
             let new = segment.seq == t.snd_nxt && segment.end().at_most(t.write_seq);
             check(flags == in_stream, 3);
-            check(last || new || last_two_in_one(t, segment, p), 2);
+            check(last || new || last_cut(t, segment) || last_of_one(t, segment, p), 2);
             check(!segment.is_empty(), 1);
             check(segment.ack == t.rcv_nxt, 2);
         }
@@ -396,18 +401,34 @@ fn fits(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -> Result<(
     })
 }
 
-/// Whether it is of the last two segments, which were one behind the socket: where SACK blocks have come or gone since, it is cut
-/// elsewhere (`tcp_send_loss_probe`, `tcp_fragment`).
-fn last_two_in_one(t: &Tcb, segment: &Segment, p: &Profile) -> bool {
-    let Some([first, second]) = t.flight.last_chunk() else { return false };
-    let (at_once, first_time) =
-        (second.sent_at.saturating_sub(first.sent_at) <= p.processing_ns, !first.again && !second.again);
+/// Whether it is the front of the last segment, which has no room any more for all of that beside SACK blocks (`__tcp_retransmit_skb`).
+fn last_cut(t: &Tcb, segment: &Segment) -> bool {
+    let (least, most) = segment_size_now(t);
+    t.flight.last().is_some_and(|sent| sent.seq == segment.seq && segment.end().before(sent.end))
+        && (least..=most).contains(&segment.data_len)
+}
+
+/// Whether it is of the last segments, which were one behind the socket: where SACK blocks have come or gone since, that is cut
+/// elsewhere (`tcp_send_loss_probe`, `tcp_fragment`, `__tcp_retransmit_skb`).
+fn last_of_one(t: &Tcb, segment: &Segment, p: &Profile) -> bool {
     let mss = t.agreed.snd_mss;
-    let Ok(cut) = u32::try_from(segment.seq.since(first.seq)) else { return false };
-    // All of it, or what is behind as much as a segment may be now.
-    let behind_one = cut == mss || (1..=4).any(|blocks| cut + SACK_BASE + blocks * SACK_BLOCK == mss);
-    let fits = cut == 0 && segment.data_len <= mss || behind_one && segment.seq.before(second.end);
-    fits && at_once && first_time && segment.end() == second.end && second.end == t.snd_nxt
+    let sizes = || (1..=4).map(|blocks| mss.saturating_sub(SACK_BASE + blocks * SACK_BLOCK)).chain([mss]);
+    (2..=t.flight.len()).any(|count| {
+        let one = &t.flight[t.flight.len() - count..];
+        let (first, last) = (one[0], one[count - 1]);
+        let at_once = last.sent_at.saturating_sub(first.sent_at) <= p.processing_ns;
+        if !at_once || one.iter().any(|sent| sent.again) || last.end != t.snd_nxt {
+            return false;
+        }
+        let whole = count == 2 && segment.seq == first.seq && segment.data_len <= mss && segment.end() == last.end;
+        // All but the last are as large as a segment may be now, and so is what goes of that.
+        let behind = |size: u32| {
+            let seq = first.seq + size * (count as u32 - 1);
+            let end = if last.end.after(seq + size) { seq + size } else { last.end };
+            segment.seq == seq && seq.before(last.end) && segment.end() == end
+        };
+        whole || sizes().any(behind)
+    })
 }
 
 /// Options and window: what both sides agreed on.
@@ -458,7 +479,11 @@ fn fits_agreement(t: &Tcb, kind: EmissionKind, segment: &Segment, p: &Profile) -
         return Err((&rules::SEGMENT_DSACK, format!("a SACK block {left}:{right}")));
     }
     let opens = matches!(kind, EmissionKind::Syn | EmissionKind::SynAck);
-    let wraps = t.rcv_wnd_full && matches!(kind, EmissionKind::Ack { by: AckBy::TimeWait, .. });
+    let waits = matches!(kind, EmissionKind::Ack { by: AckBy::TimeWait, .. });
+    if let Some(told) = t.wait_window.filter(|told| waits && *told != segment.wnd) {
+        return Err((&rules::TIME_WAIT_WINDOW, format!("win {told}, as before")));
+    }
+    let wraps = waits && t.rcv_wnd_full;
     if !segment.has(Flags::RST) && !opens && t.rcv_wnd > 0 && !wraps {
         let edge = segment.ack + (u32::from(segment.wnd) << t.agreed.rcv_scale);
         let told = if t.rcv_wnd_full { t.rcv_wnd.min(u16::MAX.into()) } else { t.rcv_wnd };
@@ -517,7 +542,7 @@ pub struct Voice {
 /// The plainest segment that serves the first emission owed; permitted ones are left out by then.
 pub fn emitted(tcb: &Tcb, voice: &Voice, profile: &Profile) -> Option<Segment> {
     let owed = tcb.owed.iter().find(|owed| owed.must)?;
-    let (kind, before_text) = (owed.kind, owed.acks.map(|acks| Tcb { rcv_nxt: acks, ..tcb.clone() }));
+    let (kind, before_text) = (owed.kind, owed.acks.map(|acks| before_text(tcb, acks)));
     let tcb = before_text.as_ref().unwrap_or(tcb);
     let mut segment = concrete(tcb, kind, voice.iss)?;
     segment.hop_limit = hop_limit(tcb, kind);
@@ -598,7 +623,11 @@ fn concrete(t: &Tcb, kind: EmissionKind, iss: Seq) -> Option<Segment> {
         }
         EmissionKind::LossProbe => {
             let last = t.flight.last()?;
-            stream(&mut segment, last.seq, last.end);
+            let (_, most) = segment_size_now(t);
+            let fin = t.fin_queued && last.end == t.write_seq;
+            let fits = last.end.since(last.seq) - i32::from(fin) <= most as i32;
+            let end = if fits { last.end } else { last.seq + most };
+            stream(&mut segment, last.seq, end);
         }
         EmissionKind::Probe { seq } => segment.seq = seq,
     }
@@ -626,15 +655,21 @@ fn sent(t: &mut Tcb, kind: EmissionKind, segment: &Segment, due: Nanos, at: Nano
         | EmissionKind::Probe { .. } => true,
     };
     let opens = matches!(kind, EmissionKind::Syn | EmissionKind::SynAck);
+    if let EmissionKind::Ack { by: AckBy::TimeWait, .. } = kind {
+        t.wait_window = Some(segment.wnd);
+    }
     if by_socket && segment.has(Flags::ACK) {
         // Data that is cut into segments behind the socket has the same options in each of them (`tcp_gso_segment`).
         let told = segment.options.sack.iter().flatten().next().is_some();
         t.blocks_linger = told && kind == EmissionKind::Transmit;
         t.dsack = None;
     }
-    if by_socket && segment.has(Flags::ACK) && !t.is_mini() {
-        if !opens {
+    if by_socket && segment.has(Flags::ACK) {
+        // Also the last one before a mini-socket takes its place: that tells the same window (`tcp_time_wait`).
+        if !opens && !t.is_mini() {
             ack_sent(t, p);
+        }
+        if !opens {
             t.rcv_wup = segment.ack;
         }
         let scale = if opens { 0 } else { t.agreed.rcv_scale };
@@ -724,6 +759,12 @@ fn mark_again(t: &mut Tcb, segment: &Segment, at: Nanos, stamped: Nanos) {
     let (seq, end) = (segment.seq, segment.end());
     let covered = |sent: &InFlight| !sent.seq.before(seq) && sent.end.at_most(end);
     t.flight.iter_mut().filter(|sent| sent.seq.before(seq) && sent.end.after(seq)).for_each(|sent| sent.end = seq);
+    if let Some(i) = t.flight.iter().position(|sent| sent.seq.before(end) && sent.end.after(end)) {
+        // It is cut in two (`tcp_fragment`).
+        let front = InFlight { end, ..t.flight[i] };
+        t.flight[i].seq = end;
+        t.flight.insert(i, front);
+    }
     if let Some(i) = t.flight.iter().position(covered) {
         t.flight.retain(|sent| !covered(sent));
         t.flight.insert(i, InFlight { again: true, ..InFlight::new(segment, at, stamped) });

@@ -13,10 +13,14 @@ use crate::time::Span;
 /// An event of RFC 9293 section 3.10.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A user call.
+    /// A user call on the latest socket of a connection that the user was given, and before there is one on the listener.
     Call(Call),
-    /// `close()` of the listener's last descriptor.
-    CloseListener,
+    /// The same on a socket that was given before, counted from 1: its connection is gone.
+    CallEarlier(u32, Call),
+    /// The same on the listener.
+    CallListener(Call),
+    /// A call on a descriptor that does not exist: what should have made it has failed.
+    CallOnNothing,
     /// `accept()` of a process that has as many descriptors as it may have (`RLIMIT_NOFILE`).
     AcceptWithoutDescriptor,
     /// `connect()` of a socket without a port.

@@ -11,6 +11,7 @@ use crate::arrives;
 use crate::call::Errno;
 use crate::congestion::Congestion;
 use crate::counts::Counter;
+use crate::former;
 use crate::rule::{RuleRef, rules};
 use crate::segment::{Flags, Segment, Seq};
 use crate::state::State;
@@ -59,15 +60,18 @@ pub(crate) fn arrives_listen<'p>(mut w: Work<'p>, segment: &Segment) -> Work<'p>
 
 /// Whether the accept queue takes no more (`sk_acceptq_is_full`).
 fn queue_is_full(w: &Work<'_>) -> bool {
-    w.t.neighbours.unaccepted > w.t.listener.backlog
+    w.t.neighbours.unaccepted + former::queued(&w.t) > w.t.listener.backlog
 }
 
 /// A SYN makes a request socket; `iss` is the number it will use, where it is known.
 pub(crate) fn accept_syn(w: &mut Work<'_>, segment: &Segment, iss: Option<Seq>) {
     let user = User { listening: true, descriptors: 0, options: w.t.listener.options, ..User::new() };
     let owed = core::mem::take(&mut w.t.owed);
+    former::leave(&mut w.t);
+    let formers = core::mem::take(&mut w.t.formers);
     let Tcb { listener, another, neighbours, counts, .. } = w.t;
-    w.t = Tcb { state: State::SynReceived, user, owed, iss, listener, another, neighbours, counts, ..Tcb::closed() };
+    let before = Tcb { owed, listener, another, neighbours, counts, formers, ..Tcb::closed() };
+    w.t = Tcb { state: State::SynReceived, user, iss, ..before };
     take_syn(w, segment);
     w.t.rtt.rto = w.p.rto_initial();
     w.t.acking.scheduled = false;

@@ -41,10 +41,12 @@ pub(crate) fn insert(w: &mut Work<'_>, segment: &Segment) {
     queue.push((segment.seq, segment.end(), segment.has(Flags::FIN)));
     queue.sort_by(|a, b| a.0.since(b.0).cmp(&0));
     let mut merged: Vec<(Seq, Seq, bool)> = Vec::new();
+    let mut behind_fin = false;
     for &(left, right, fin) in queue.iter() {
+        behind_fin = merged.last().is_some_and(|last| left.at_most(last.1) && (behind_fin || last.2));
         match merged.last_mut() {
-            // What begins behind a FIN stays apart: it may be lost with the FIN's segment, or be one with it.
-            Some(last) if left.at_most(last.1) && !(last.2 && left == last.1) => {
+            // What begins behind a FIN stays apart, segment by segment: it may be lost, or be one with the FIN's segment.
+            Some(last) if left.at_most(last.1) && !(behind_fin && left == last.1) => {
                 // A FIN whose number other data has taken is gone with its segment (`tcp_data_queue_ofo`).
                 last.2 = if right.after(last.1) { fin } else { last.2 && (right.before(last.1) || fin) };
                 last.1 = last.1.max(right);
@@ -58,14 +60,19 @@ pub(crate) fn insert(w: &mut Work<'_>, segment: &Segment) {
 /// What came behind a FIN's number is dropped when the FIN is taken, unless memory made it one with the FIN's segment
 /// (`tcp_try_coalesce`): then the FIN ends it all. Both are kept until it shows.
 pub(crate) fn with_the_fin_joined(w: Work<'_>) -> Vec<Work<'_>> {
-    let [(left, end, true), (behind, right, _), ..] = w.t.out_of_order[..] else { return vec![w] };
-    if end != behind || left.after(w.t.rcv_nxt) {
-        return vec![w];
+    let [(left, mut end, true), ..] = w.t.out_of_order[..] else { return vec![w] };
+    let in_order = left.at_most(w.t.rcv_nxt);
+    let mut done = vec![w.clone()];
+    let mut joined = w;
+    while in_order && joined.t.out_of_order.get(1).is_some_and(|(behind, ..)| *behind == end) {
+        let (_, right, _) = joined.t.out_of_order.remove(1);
+        if done.len() == 1 {
+            joined.fired(&rules::FIN_JOINED);
+            joined.t.user.left_out += 1;
+        }
+        joined.t.out_of_order[0].1 = right;
+        end = right;
+        done.push(joined.clone());
     }
-    let mut joined = w.clone();
-    joined.fired(&rules::FIN_JOINED);
-    joined.t.out_of_order.remove(1);
-    joined.t.out_of_order[0].1 = right;
-    joined.t.user.left_out += 1;
-    vec![w, joined]
+    done
 }

@@ -200,7 +200,7 @@ pub mod rules {
         TIME_WAIT_TIMESTAMPS_FORGOTTEN: "time-wait/timestamps-unasked-forgotten", Must, "RFC 7323 section 3.2; Linux tcp_check_req() before it deferred TS.Recent until the request was owned, tcp_create_openreq_child()", "timestamps of the handshake's ACK that were not agreed on are forgotten with the request, and the ACKs of TIME-WAIT have none";
         TIME_WAIT_ACK: "time-wait/ack", Must, "RFC 9293 section 3.10.7.4", "a segment other than a RST in TIME-WAIT is acknowledged, and a repeated FIN restarts the 2 MSL timeout";
         TIME_WAIT_SILENT: "time-wait/silent", Must, "Linux tcp_timewait_state_process()", "a pure ACK at RCV.NXT in TIME-WAIT is not answered, and restarts the timeout";
-        TIME_WAIT_WINDOW: "time-wait/window-wraps", Linux, "Linux tcp_v4_timewait_ack(), tcp_select_window()", "without window scaling a window beyond 65535 is told in TIME-WAIT as what is left of it in 16 bits", departs "RFC 9293 section 3.8.6";
+        TIME_WAIT_WINDOW: "time-wait/window-wraps", Linux, "Linux tcp_time_wait(), tcp_v4_timewait_ack()", "the ACKs of TIME-WAIT tell the window that was open when it began; one beyond 65535 without window scaling as what is left of it in 16 bits", departs "RFC 9293 section 3.8.6";
         TIME_WAIT_OUT_OF_WINDOW: "time-wait/out-of-window", Must, "RFC 9293 section 3.10.7.4", "an unacceptable segment in TIME-WAIT is answered with an ACK, at most one in 500 ms if it carries no data";
         TIME_WAIT_RST: "check-rst-bit/time-wait", Must, "RFC 9293 section 3.10.7.4", "a RST at RCV.NXT deletes the connection";
         TIME_WAIT_RST_IGNORED: "check-rst-bit/time-wait-ignored", Must, "RFC 9293 section 3.10.7.4", "a RST that is not at RCV.NXT leaves TIME-WAIT alone";

@@ -5,6 +5,7 @@
 
 use crate::call::{CallResult, Errno, SocketOption};
 use crate::emit;
+use crate::profile::Profile;
 use crate::rule::rules;
 use crate::segment::HOP_LIMIT_DEFAULT;
 use crate::state::State;
@@ -39,23 +40,23 @@ pub(crate) fn set(mut w: Work<'_>, option: SocketOption) -> Work<'_> {
     if !in_limits(option) {
         return w.returns(CallResult::Error(Errno::INVAL));
     }
-    if w.t.unclaimed() {
-        set_on_listener(&mut w, option);
-    } else {
-        set_on_connection(&mut w, option);
-    }
+    set_on_connection(&mut w, option);
     w.returns(CallResult::Value(0))
 }
 
-/// A listener's connections begin with what it has when the handshake ends (`sk_clone`); later they have their own.
-fn set_on_listener(w: &mut Work<'_>, option: SocketOption) {
+/// `setsockopt()` of a listener: its connections begin with what it has when the handshake ends (`sk_clone`); later they have their own.
+pub(crate) fn set_on_listener(mut w: Work<'_>, option: SocketOption) -> Work<'_> {
+    if !in_limits(option) {
+        return w.returns(CallResult::Error(Errno::INVAL));
+    }
     note(&mut w.t.listener.options, option);
     if let SocketOption::QuickAck(on) = option {
         w.t.listener.interactive = !on;
     }
-    if matches!(w.t.state, State::Listen | State::SynReceived | State::Closed) {
+    if !w.t.user.owned && matches!(w.t.state, State::Listen | State::SynReceived | State::Closed) {
         w.t.user.options = w.t.listener.options;
     }
+    w.returns(CallResult::Value(0))
 }
 
 fn set_on_connection(w: &mut Work<'_>, option: SocketOption) {
@@ -127,38 +128,47 @@ fn note(options: &mut SocketOptions, option: SocketOption) {
 
 /// `getsockopt()`.
 pub(crate) fn get(w: &mut Work<'_>, option: SocketOption) -> CallResult {
-    let listens = w.t.unclaimed();
-    let options = if listens { w.t.listener.options } else { w.t.user.options };
-    let u = &mut w.t.user;
-    CallResult::Value(match option {
+    if let SocketOption::Error = option {
+        let u = &mut w.t.user;
+        let soft = u.soft_error.filter(|_| u.error.is_none());
+        if soft.is_some() {
+            u.soft_error = None;
+            w.fired(&rules::SOFT_ERROR_TOLD);
+        }
+        return CallResult::Value(i64::from(w.t.user.error.take().or(soft).map_or(0, |errno| errno.0)));
+    }
+    let interactive = w.t.acking.pingpong.1 >= u64::from(w.p.pingpong_thresh);
+    CallResult::Value(value_of(&w.t.user.options, interactive, option, w.p))
+}
+
+/// `getsockopt()` of a listener.
+pub(crate) fn get_of_listener(w: &Work<'_>, option: SocketOption) -> CallResult {
+    CallResult::Value(value_of(&w.t.listener.options, w.t.listener.interactive, option, w.p))
+}
+
+/// The value of an option that stays as it was set.
+fn value_of(options: &SocketOptions, interactive: bool, option: SocketOption, p: &Profile) -> i64 {
+    match option {
+        SocketOption::QuickAck(_) => i64::from(!interactive),
         SocketOption::Linger(_) => options.linger_s.map_or(-1, i64::from),
-        SocketOption::Linger2(_) if options.linger2_s == 0 => i64::from(w.p.fin_timeout_s),
+        SocketOption::Linger2(_) if options.linger2_s == 0 => i64::from(p.fin_timeout_s),
         SocketOption::Linger2(_) => i64::from(options.linger2_s),
         SocketOption::NoDelay(_) => i64::from(options.no_delay),
-        SocketOption::QuickAck(_) if listens => i64::from(!w.t.listener.interactive),
-        SocketOption::QuickAck(_) => i64::from(w.t.acking.pingpong.1 < u64::from(w.p.pingpong_thresh)),
         SocketOption::Cork(_) => i64::from(options.cork),
         SocketOption::UserTimeout(_) => i64::from(options.user_timeout_ms),
         SocketOption::KeepAlive(_) => i64::from(options.keepalive),
-        SocketOption::KeepIdle(_) if options.keep_idle_s == 0 => i64::from(w.p.keepalive_time_s),
+        SocketOption::KeepIdle(_) if options.keep_idle_s == 0 => i64::from(p.keepalive_time_s),
         SocketOption::KeepIdle(_) => i64::from(options.keep_idle_s),
-        SocketOption::KeepInterval(_) if options.keep_interval_s == 0 => i64::from(w.p.keepalive_intvl_s),
+        SocketOption::KeepInterval(_) if options.keep_interval_s == 0 => i64::from(p.keepalive_intvl_s),
         SocketOption::KeepInterval(_) => i64::from(options.keep_interval_s),
-        SocketOption::KeepCount(_) if options.keep_count == 0 => i64::from(w.p.keepalive_probes),
+        SocketOption::KeepCount(_) if options.keep_count == 0 => i64::from(p.keepalive_probes),
         SocketOption::KeepCount(_) => i64::from(options.keep_count),
         SocketOption::ReuseAddr(_) => i64::from(options.reuse_addr),
         SocketOption::ReceiveBuffer(n) | SocketOption::SendBuffer(n) => i64::from(n),
         SocketOption::TimeToLive(_) | SocketOption::UnicastHops(_) => {
             i64::from(options.hop_limit.unwrap_or(HOP_LIMIT_DEFAULT))
         }
-        SocketOption::Error if listens => 0,
-        SocketOption::Error => {
-            let soft = u.soft_error.filter(|_| u.error.is_none());
-            if soft.is_some() {
-                u.soft_error = None;
-                w.fired(&rules::SOFT_ERROR_TOLD);
-            }
-            i64::from(w.t.user.error.take().or(soft).map_or(0, |errno| errno.0))
-        }
-    })
+        // Of a listener: nothing comes to it.
+        SocketOption::Error => 0,
+    }
 }

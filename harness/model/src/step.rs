@@ -16,7 +16,7 @@ use crate::state::State;
 use crate::tcb::{EmissionKind, Neighbours, Tcb, User};
 use crate::time::{Span, Ticks, Timer};
 use crate::wheel::arm;
-use crate::{another, arrives, calls, icmp, opening, time_wait, timeouts};
+use crate::{another, arrives, calls, former, icmp, listening, opening, time_wait, timeouts};
 
 /// Every allowed successor of `tcb` when `event` takes effect at `at`.
 ///
@@ -28,8 +28,10 @@ pub fn step(tcb: &Tcb, event: &Event, at: Span, profile: &Profile) -> Vec<Transi
         work.t.counts.add(Counter::InSegs);
     }
     let done = match event {
-        Event::Call(call) => calls::call(work, *call),
-        Event::CloseListener => calls::close_listener(work),
+        Event::Call(call) => former::call_latest(work, *call),
+        Event::CallEarlier(nth, call) => former::call_nth(work, *nth, *call),
+        Event::CallListener(call) => listening::call(work, *call),
+        Event::CallOnNothing => vec![work.returns(CallResult::Error(Errno::BADF))],
         Event::AcceptWithoutDescriptor => {
             work.fired(&rules::ACCEPT_DESCRIPTOR);
             vec![work.returns(CallResult::Error(Errno::MFILE))]

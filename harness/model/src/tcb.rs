@@ -8,6 +8,7 @@ use crate::another::{Another, Listener};
 use crate::call::Errno;
 use crate::congestion::Congestion;
 use crate::counts::{Counter, Counts};
+use crate::former;
 use crate::orphans::Orphans;
 use crate::rack::{Rack, Recovery};
 use crate::rule::{RuleRef, rules};
@@ -102,6 +103,8 @@ pub struct Tcb {
     pub time_wait: Option<Timer>,
     /// Whether its timer was armed for four seconds at most (`tw_kill`); none where observation cannot tell.
     pub waits_shortly: Option<bool>,
+    /// What its ACKs say of the window, once one has (`tw_rcv_wnd`).
+    pub wait_window: Option<u16>,
     /// When it entered TIME-WAIT proper (`tw_entry_stamp`).
     pub time_wait_since: Option<Span>,
 
@@ -123,6 +126,8 @@ pub struct Tcb {
     pub listener: Listener,
     /// Another socket of the same address that is not connected and does not listen.
     pub another: Option<Another>,
+    /// What is left of the sockets of earlier connections on the same four-tuple, oldest first: they were handed out, or wait to be.
+    pub formers: Vec<Tcb>,
     /// The host's other connections.
     pub neighbours: Neighbours,
     /// What must or may be sent now, in order.
@@ -257,8 +262,8 @@ pub struct User {
     pub write_shut: bool,
     /// The peer's FIN was taken (`SOCK_DONE`).
     pub eof: bool,
-    /// FINs behind it that were taken all the same, each with a number of its own (`tcp_fin`).
-    pub further_fins: u32,
+    /// FINs that no read has come to, each with a number of its own: more than one where others were taken behind the first (`tcp_fin`).
+    pub fins: u32,
     /// Pending error (`sk_err`).
     pub error: Option<Errno>,
     /// What an ICMP error told, that is no reason to give up yet (`sk_err_soft`).
@@ -446,6 +451,7 @@ impl Tcb {
             keepalive: None,
             time_wait: None,
             waits_shortly: None,
+            wait_window: None,
             time_wait_since: None,
             acking: Acking::new(),
             limited_ack_at: None,
@@ -453,8 +459,9 @@ impl Tcb {
             dsack: None,
             blocks_linger: false,
             user: User::new(),
-            listener: Listener::new(0, SocketOptions::NONE),
+            listener: Listener::NONE,
             another: None,
+            formers: Vec::new(),
             neighbours: Neighbours::default(),
             owed: Vec::new(),
             counts: Counts::default(),
@@ -466,21 +473,17 @@ impl Tcb {
         self.time_wait.is_some()
     }
 
-    /// Whether nobody has a descriptor of the connection yet: calls are made on the listener, or on what was one.
-    pub fn unclaimed(&self) -> bool {
-        !self.user.owned && (self.user.listening || self.state == State::SynReceived)
-    }
-
     /// Whether `accept` would hand it out: one that was reset before is, too.
     pub fn claimable(&self) -> bool {
         let open = !matches!(self.state, State::Listen | State::SynReceived | State::SynSent | State::Closed);
         self.user.listening && !self.user.owned && (open || self.user.error.is_some())
     }
 
-    /// The state that the owner of a descriptor sees (`TCP_INFO`).
+    /// The state that the owner of a descriptor sees (`TCP_INFO`): the connection's, or before anybody has one the listener's.
     pub fn socket_state(&self) -> State {
-        if self.unclaimed() {
-            if self.user.listening { State::Listen } else { State::Closed }
+        if !self.user.owned {
+            let listens = self.user.listening && !former::any_handed_out(self);
+            if listens { State::Listen } else { State::Closed }
         } else if self.is_mini() {
             State::Closed
         } else {
@@ -495,7 +498,7 @@ impl Tcb {
 
     /// How many unread bytes are before the urgent one, if that has arrived.
     pub(crate) fn before_urgent(&self) -> Option<u32> {
-        let copied = self.rcv_nxt - self.user.unread - u32::from(self.user.eof) - self.user.further_fins;
+        let copied = self.rcv_nxt - self.user.unread - self.user.fins;
         let before = u32::try_from(self.user.urgent?.since(copied)).ok()?;
         (before < self.user.unread).then_some(before)
     }
@@ -635,7 +638,7 @@ impl User {
             read_shut: false,
             write_shut: false,
             eof: false,
-            further_fins: 0,
+            fins: 0,
             error: None,
             soft_error: None,
             unread: 0,

@@ -213,6 +213,7 @@ fn take_fin(w: &mut Work<'_>) {
     w.t.acking.scheduled = true;
     w.t.user.read_shut = true;
     w.t.user.eof = true;
+    w.t.user.fins += 1;
     w.t.out_of_order.clear();
     match w.t.state {
         State::SynReceived | State::Established => {
@@ -234,9 +235,6 @@ fn take_fin(w: &mut Work<'_>) {
         | State::TimeWait
         | State::Listen
         | State::SynSent
-        | State::Closed => {
-            w.t.user.further_fins += 1;
-            w.fired(&rules::FIN_DUPLICATE);
-        }
+        | State::Closed => w.fired(&rules::FIN_DUPLICATE),
     }
 }

@@ -7,11 +7,16 @@ use tcpconform_model::{Call, Queue, ShutdownHow, SocketOption};
 use super::dice::Dice;
 use super::segments::Segments;
 use crate::case::{Endpoint, Operation, OperationCall, StepKind};
+use crate::names::LISTENER;
 
-/// What the walk holds of a socket.
+/// What the walk holds of sockets.
 pub(super) struct Calls {
     /// The listener has to give the connection first.
     unaccepted: bool,
+    /// There is a listener to call by its name.
+    listener: bool,
+    /// It was shut down so often.
+    shut: u32,
     /// Open descriptors; the first has no name.
     open: Vec<Option<String>>,
     /// Child processes that run.
@@ -19,11 +24,22 @@ pub(super) struct Calls {
     made: u32,
     /// A close waits: it is made in the background.
     lingers: bool,
+    /// What a descriptor without a name is known to be.
+    certain: bool,
 }
 
 impl Default for Calls {
     fn default() -> Calls {
-        Calls { unaccepted: false, open: vec![None], children: Vec::new(), made: 0, lingers: false }
+        Calls {
+            unaccepted: false,
+            listener: false,
+            shut: 0,
+            open: vec![None],
+            children: Vec::new(),
+            made: 0,
+            lingers: false,
+            certain: true,
+        }
     }
 }
 
@@ -40,18 +56,51 @@ enum Kind {
     Connect,
 }
 
+/// Kinds of calls on a listener.
+#[derive(Clone, Copy)]
+enum OnListener {
+    Accept,
+    Ask(OperationCall),
+    Set,
+    Shutdown,
+    Listen,
+    Duplicate,
+    Close,
+}
+
 impl Calls {
-    /// The connection comes from a listener: `accept` is the first call.
+    /// The connection comes from a listener: `accept` is to be called.
     pub(super) fn accepts(&mut self) {
         self.unaccepted = true;
+    }
+
+    /// There is a listener.
+    pub(super) fn listens(&mut self) {
+        self.listener = true;
+    }
+
+    /// `accept()` of whatever waits, by a name of its own; it may fail, and what is called by the name then fails too.
+    pub(super) fn accept_another(&mut self, on: Endpoint) -> StepKind {
+        let name = self.name("more");
+        self.open.push(Some(name.clone()));
+        let op = Operation { descriptor: None, makes: Some(name), call: OperationCall::Socket(Call::Accept) };
+        StepKind::Call { on, op, background: false }
+    }
+
+    fn name(&mut self, of: &str) -> String {
+        self.made += 1;
+        format!("{of}{}", self.made)
     }
 
     /// The next call; `None` where there is nothing left to call.
     pub(super) fn next(&mut self, dice: &mut Dice, on: Endpoint, segments: &mut Segments) -> Option<StepKind> {
         let step = |op, background| Some(StepKind::Call { on, op, background });
-        if self.unaccepted {
+        if self.unaccepted && !dice.one_in(4) {
             self.unaccepted = false;
             return step(Operation { descriptor: None, makes: None, call: OperationCall::Socket(Call::Accept) }, false);
+        }
+        if self.listener && dice.one_in(5) {
+            return Some(self.on_listener(dice, on));
         }
         if !self.children.is_empty() && dice.one_in(3) {
             let child = self.children.swap_remove(0);
@@ -89,6 +138,7 @@ impl Calls {
                 (1, ShutdownHow::Both),
             ]))),
             Kind::Close => OperationCall::Socket(Call::Close),
+            Kind::Ask if op.descriptor.is_some() || !self.certain || segments.may_have_reopened() => question(dice),
             Kind::Ask => dice.weighted(&[
                 (4, OperationCall::Socket(Call::Poll)),
                 (1, OperationCall::Socket(Call::Queue(Queue::Receive))),
@@ -109,6 +159,7 @@ impl Calls {
             OperationCall::Socket(Call::Close) => {
                 self.open.swap_remove(i);
                 background = self.lingers;
+                self.certain = false;
             }
             OperationCall::Socket(_)
             | OperationCall::Open
@@ -126,20 +177,78 @@ impl Calls {
 
     /// One more descriptor, or a child process in the place of one.
     fn descriptor(&mut self, dice: &mut Dice, i: usize, op: &mut Operation) -> OperationCall {
-        self.made += 1;
         if dice.one_in(2) {
-            let name = format!("spare{}", self.made);
+            let name = self.name("spare");
             op.makes = Some(name.clone());
             self.open.push(Some(name));
             OperationCall::Socket(Call::Dup)
         } else {
-            let name = format!("child{}", self.made);
+            let name = self.name("child");
             op.makes = Some(name.clone());
             self.children.push(name);
             self.open.swap_remove(i);
+            // It may be the listener that is gone, and then nobody can call it.
+            (self.listener, self.unaccepted, self.certain) = (false, false, false);
             OperationCall::Handover
         }
     }
+
+    /// A call on the listener.
+    fn on_listener(&mut self, dice: &mut Dice, on: Endpoint) -> StepKind {
+        let read = OperationCall::Socket(Call::Receive { len: 10, peek: false });
+        let write = OperationCall::Socket(Call::Send { len: 1, more: false });
+        let question = question(dice);
+        let kind = dice.weighted(&[
+            (8, OnListener::Accept),
+            (2, OnListener::Ask(OperationCall::Socket(Call::Poll))),
+            (1, OnListener::Ask(read)),
+            (1, OnListener::Ask(write)),
+            (1, OnListener::Ask(question)),
+            (2, OnListener::Set),
+            (2, OnListener::Shutdown),
+            (2, OnListener::Listen),
+            (1, OnListener::Duplicate),
+            (1, OnListener::Close),
+        ]);
+        let mut makes = None;
+        let call = match kind {
+            OnListener::Accept => return self.accept_another(on),
+            OnListener::Ask(call) => call,
+            OnListener::Set => OperationCall::Socket(Call::SetOption(option(dice))),
+            // What was shut down twice hands that on when it listens again.
+            OnListener::Listen if self.shut < 2 => {
+                OperationCall::Socket(Call::Listen { backlog: dice.pick(&[0, 1, 5]) })
+            }
+            OnListener::Shutdown | OnListener::Listen => {
+                let how = dice.pick(&[ShutdownHow::Write, ShutdownHow::Read, ShutdownHow::Both]);
+                self.shut += 1;
+                self.certain = false;
+                OperationCall::Socket(Call::Shutdown(how))
+            }
+            OnListener::Duplicate => {
+                let name = self.name("spare");
+                self.open.push(Some(name.clone()));
+                makes = Some(name);
+                OperationCall::Socket(Call::Dup)
+            }
+            OnListener::Close => {
+                (self.listener, self.unaccepted, self.certain) = (false, false, false);
+                OperationCall::Socket(Call::Close)
+            }
+        };
+        let op = Operation { descriptor: Some(LISTENER.to_string()), makes, call };
+        StepKind::Call { on, op, background: false }
+    }
+}
+
+/// A call that only asks.
+fn question(dice: &mut Dice) -> OperationCall {
+    OperationCall::Socket(dice.weighted(&[
+        (4, Call::Poll),
+        (1, Call::Queue(Queue::Receive)),
+        (1, Call::Queue(Queue::Send)),
+        (1, Call::GetOption(SocketOption::Error)),
+    ]))
 }
 
 fn option(dice: &mut Dice) -> SocketOption {

@@ -251,6 +251,13 @@ impl Segments {
         injection(&format!("S 0:0(0) {}", self.opening_options(dice, "0")), Vec::new())
     }
 
+    /// One more SYN, which may make a new connection where the old one is gone.
+    pub(super) fn syn_again(&mut self, dice: &mut Dice) -> StepKind {
+        self.reopened = true;
+        let seq = dice.pick(&["0:0", "rcv.nxt+1000", "rcv.nxt+1000", "rcv.nxt+100000"]);
+        injection(&format!("S {seq}(0) {}", self.opening_options(dice, "0")), Vec::new())
+    }
+
     /// The SYN,ACK that answers.
     pub(super) fn syn_ack(&self, dice: &mut Dice) -> StepKind {
         injection(&format!("S. 0:0(0) ack 1 {}", self.opening_options(dice, "last")), Vec::new())

@@ -10,7 +10,9 @@ use super::dice::Dice;
 use super::file::reloaded;
 use super::middle;
 use super::segments::Segments;
-use crate::case::{Case, Damage, Endpoint, Injection, IpVersion, Open, PeerOptions, Step, StepKind, Topology};
+use crate::case::{
+    Case, Damage, Endpoint, Injection, IpVersion, Open, PeerOptions, RelayRule, Step, StepKind, Topology,
+};
 use crate::load::{MTU_DEFAULT, WITHIN_DEFAULT, peer_default};
 use crate::notation::{parse_operation, parse_pattern, parse_segment};
 use tcpconform_model::State;
@@ -24,6 +26,8 @@ const BY_HAND: u32 = 5;
 /// Waits, milliseconds, with how often each is chosen: around the delayed ACK's 40 ms and the least RTO's 200 ms, and rarely a second.
 const WAITS: [(u32, u64); 10] =
     [(6, 1), (5, 5), (4, 20), (4, 45), (4, 60), (3, 130), (4, 220), (3, 300), (2, 520), (1, 1100)];
+/// What an answer takes.
+const SETTLES: Duration = Duration::from_millis(2);
 /// Sysctls that a walk may set, with values.
 const SYSCTLS: [(&str, &[&str]); 12] = [
     ("tcp_rfc1337", &["1"]),
@@ -114,6 +118,7 @@ enum Next {
     Call,
     Wait,
     Middle,
+    Again,
 }
 
 fn beside_the_peer(case: &Case, dice: &mut Dice, count: u32) -> Vec<StepKind> {
@@ -125,15 +130,21 @@ fn beside_the_peer(case: &Case, dice: &mut Dice, count: u32) -> Vec<StepKind> {
     } else {
         establish(&mut steps);
     }
+    let again = u32::from(case.open == Open::Passive);
+    if case.open == Open::Passive {
+        calls.listens();
+    }
     for _ in 0..count {
-        let next = dice.weighted(&[(10, Next::Segment), (6, Next::Call), (4, Next::Wait)]);
-        steps.push(match next {
-            // A connection that a listener makes of a further SYN is another socket than the one that is called.
-            Next::Call if segments.may_have_reopened() => wait(dice),
-            Next::Call => calls.next(dice, Endpoint::A, &mut segments).unwrap_or_else(|| inject(&mut segments, dice)),
-            Next::Wait | Next::Middle => wait(dice),
-            Next::Segment => inject(&mut segments, dice),
-        });
+        let next = dice.weighted(&[(20, Next::Segment), (12, Next::Call), (8, Next::Wait), (again, Next::Again)]);
+        match next {
+            Next::Again => open_again(dice, &mut segments, &mut calls, &mut steps),
+            Next::Call => {
+                let call = calls.next(dice, Endpoint::A, &mut segments);
+                steps.push(call.unwrap_or_else(|| inject(&mut segments, dice)));
+            }
+            Next::Wait | Next::Middle => steps.push(wait(dice)),
+            Next::Segment => steps.push(inject(&mut segments, dice)),
+        }
     }
     steps.push(wait(dice));
     steps
@@ -142,9 +153,12 @@ fn beside_the_peer(case: &Case, dice: &mut Dice, count: u32) -> Vec<StepKind> {
 fn between_kernels(case: &Case, dice: &mut Dice, count: u32) -> Vec<StepKind> {
     let mut budget = Segments::new(case);
     let mut calls = [Calls::default(), Calls::default()];
+    calls[usize::from(case.open == Open::Active)].listens();
     let mut steps = Vec::new();
     if dice.one_in(3) {
-        steps.push(StepKind::Relay(middle::rule(dice)));
+        // More than that and the opening takes longer than `establish` waits.
+        let rule = middle::rule(dice);
+        steps.push(StepKind::Relay(RelayRule { times: rule.times.map(|times| times.min(2)), ..rule }));
     }
     establish(&mut steps);
     for _ in 0..count {
@@ -153,7 +167,7 @@ fn between_kernels(case: &Case, dice: &mut Dice, count: u32) -> Vec<StepKind> {
         let on = [Endpoint::A, Endpoint::B][which];
         steps.push(match next {
             Next::Call => calls[which].next(dice, on, &mut budget).unwrap_or_else(|| wait(dice)),
-            Next::Wait | Next::Segment => wait(dice),
+            Next::Wait | Next::Segment | Next::Again => wait(dice),
             Next::Middle => StepKind::Relay(middle::rule(dice)),
         });
     }
@@ -194,6 +208,17 @@ fn open_by_hand(case: &Case, dice: &mut Dice, segments: &mut Segments, calls: &m
             Open::Active => segments.syn_ack(dice),
             Open::Passive => segments.well_formed("."),
         });
+    }
+}
+
+/// Another connection on the same four-tuple, if the listener takes it.
+fn open_again(dice: &mut Dice, segments: &mut Segments, calls: &mut Calls, steps: &mut Vec<StepKind>) {
+    if dice.one_in(2) {
+        steps.push(segments.well_formed("R rcv.nxt(0)"));
+    }
+    steps.extend([segments.syn_again(dice), StepKind::Wait(SETTLES), segments.well_formed(".")]);
+    if dice.one_in(2) {
+        steps.push(calls.accept_another(Endpoint::A));
     }
 }
 

@@ -4,7 +4,7 @@
 //! its window: the frontier holds each possibility until an observation decides.
 
 use tcpconform_model::{
-    CallResult, Counts, Emission, Event, Mismatch, Nanos, Profile, RuleRef, Segment, Span, State, Tcb, Timeout,
+    Call, CallResult, Counts, Emission, Event, Mismatch, Nanos, Profile, RuleRef, Segment, Span, State, Tcb, Timeout,
     Transition, describe, explain, pending, rules, step,
 };
 
@@ -265,6 +265,13 @@ impl<'t> Frontier<'t> {
                     continue;
                 }
                 self.take_effect(&possible, stimulus, item, closest, &mut open)?;
+                if let Some(segment) = self.overtakes(possible.next, item) {
+                    let mut between = Vec::new();
+                    self.take_effect(&possible, segment, item, closest, &mut between)?;
+                    for possible in between {
+                        self.take_effect(&possible, stimulus, item, closest, &mut open)?;
+                    }
+                }
                 if stimulus.until <= item.at {
                     continue;
                 }
@@ -291,6 +298,14 @@ impl<'t> Frontier<'t> {
         let deviation = Deviation { rule: now, expected, actual, at, record, due: None, possible: possible_states };
         closest.offer(possible, 25, deviation);
         true
+    }
+
+    /// The segment that may have been taken before a `close` that began before it: on a thread of its own that waits for the socket.
+    fn overtakes(&self, next: usize, item: &Item<'_>) -> Option<&Stimulus> {
+        let segment = self.stimuli[..item.stimuli].get(next + 1)?;
+        let close = &self.stimuli[next];
+        let closes = close.event == Event::Call(Call::Close) && segment.at <= close.until;
+        (closes && matches!(segment.event, Event::SegmentArrives(_))).then_some(segment)
     }
 
     /// The next stimulus takes effect.

@@ -7,6 +7,7 @@ use tcpconform_model::{Call, IcmpKind, SocketOption, State};
 use super::context::Context;
 use super::tree::Node;
 use crate::case::{Endpoint, Host, IcmpInjection, IpVersion, Open, Operation, OperationCall, StepKind, Topology};
+use crate::names::LISTENER;
 
 /// What the steps so far have made of the sockets.
 pub(super) struct Sockets {
@@ -135,7 +136,7 @@ impl Sockets {
             Open::Passive => Host::A,
         };
         if self.listening.insert(host) {
-            self.end(Endpoint { connection, host }).descriptors.insert("listener".into(), Held::Open);
+            self.end(Endpoint { connection, host }).descriptors.insert(LISTENER.into(), Held::Open);
         }
         self.end(a).opening = Opening::Connected;
         self.end(b).opening = Opening::Connected;
@@ -250,7 +251,7 @@ impl Sockets {
             if self.listening.contains(&on.host) && op.descriptor.is_none() {
                 self.servers.extend(op.makes.clone().map(|made| (on.host, made)));
                 for end in self.ends.values_mut() {
-                    end.descriptors.remove("listener");
+                    end.descriptors.remove(LISTENER);
                 }
             } else {
                 context.complain(node, "serve() hands over the listener, and there is none", "listen() before");
@@ -266,7 +267,8 @@ impl Sockets {
             return;
         }
         let unused = matches!(self.end(on).descriptors.get(&name), Some(Held::Unused { .. }));
-        if !unused && op.call != OperationCall::Open && !self.fits_opening(context, node, on, op.call) {
+        let again = name == LISTENER && matches!(op.call, OperationCall::Socket(Call::Listen { .. }));
+        if !unused && !again && op.call != OperationCall::Open && !self.fits_opening(context, node, on, op.call) {
             return;
         }
         let process = matches!(op.call, OperationCall::Exit | OperationCall::Kill);
@@ -417,7 +419,7 @@ impl Sockets {
                 }
                 end.opening = Opening::Listening;
                 if self.listening.insert(on.host) {
-                    end.descriptors.insert("listener".into(), Held::Open);
+                    end.descriptors.insert(LISTENER.into(), Held::Open);
                 }
                 true
             }

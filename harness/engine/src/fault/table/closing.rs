@@ -387,7 +387,7 @@ pub(super) static FAULTS: &[Fault] = &[
         rules: &[&rules::CLOSE_LISTEN],
         case: "close/listener",
         bend: Bend::Takes(|t, event| {
-            if matches!(event, Event::CloseListener | Event::Call(Call::Close)) && t.claimable() {
+            if matches!(event, Event::CallListener(Call::Close)) && t.claimable() {
                 (t.user.owned, t.user.descriptors) = (true, 2);
             }
         }),
