@@ -60,6 +60,24 @@ pub(super) static FAULTS: &[Fault] = &[
         bend: Bend::Forgets(&rules::TEXT_FILLS_GAP),
     },
     Fault {
+        name: "data-behind-a-fin-acked-unread",
+        mistake: "data behind a FIN that waited out of order is acknowledged with it, and never read",
+        rules: &[&rules::FIN_JOINED, &rules::CALL_RECEIVE],
+        case: "walks/fin-before-more-than-the-gap",
+        bend: Bend::Becomes(|before, _, _, next| {
+            let [(_, end, true), (behind, right, _), ..] = before.out_of_order[..] else { return };
+            if end != behind || before.user.eof || !next.tcb.user.eof {
+                return;
+            }
+            next.tcb.rcv_nxt = right;
+            for owed in &mut next.tcb.owed {
+                if let EmissionKind::Ack { ack, .. } = &mut owed.kind {
+                    *ack = right;
+                }
+            }
+        }),
+    },
+    Fault {
         name: "out-of-order-dropped",
         mistake: "data out of order is not kept",
         rules: &[&rules::TEXT_FILLS_GAP, &rules::TEXT_OUT_OF_ORDER, &rules::TEXT_IN_ORDER],

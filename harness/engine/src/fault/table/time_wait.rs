@@ -69,6 +69,18 @@ pub(super) static FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        name: "time-wait-window-used-up",
+        mistake: "what arrives in TIME-WAIT uses up the window that its ACKs tell",
+        rules: &[&rules::TIME_WAIT_WINDOW],
+        case: "walks/time-wait-window-wraps",
+        bend: Bend::Says(|t, s| {
+            if let (State::TimeWait, Some(told)) = (t.state, t.wait_window) {
+                s.wnd = told.saturating_sub(1);
+            }
+            true
+        }),
+    },
+    Fault {
         name: "time-wait-any-rst",
         mistake: "any RST ends TIME-WAIT",
         rules: &[&rules::TIME_WAIT_RST_IGNORED],
