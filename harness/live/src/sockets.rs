@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ use crate::zygote::{Ending, Zygote};
 pub(crate) const MAIN: &str = "main";
 /// The descriptor that keeps listening when `accept` has made [`MAIN`].
 pub(crate) const LISTENER: &str = "listener";
+/// Never the number of one.
+const NO_DESCRIPTOR: RawFd = -1;
 
 /// The sockets of one endpoint.
 #[derive(Debug)]
@@ -109,7 +111,8 @@ impl Sockets {
     pub(crate) fn call(&mut self, op: &Operation) -> Result<Returned, TargetError> {
         if !self.is_open(op) {
             self.nothing.extend(op.makes.clone());
-            return Ok(timed(|| Err(io::Error::from_raw_os_error(libc::EBADF))));
+            // What the kernel says to any call on a descriptor that there is not.
+            return Ok(timed(|| Ok(close(NO_DESCRIPTOR).map(|()| 0)?)));
         }
         match op.call {
             OperationCall::Socket(Call::Exit) | OperationCall::Exit => self.end_child(op, Ending::Exit),
@@ -124,11 +127,13 @@ impl Sockets {
         }
     }
 
-    /// Whether there is a descriptor, or a child process, to make the call with.
+    /// Whether there is a descriptor to make the call with.
     pub(crate) fn is_open(&self, op: &Operation) -> bool {
         let open = |name: &str| self.open.contains_key(name);
         match (&op.descriptor, op.call) {
-            (Some(name), _) => !self.nothing.contains(name) && (open(name) || self.children.contains_key(name)),
+            // Of a child process that there is not nobody could ask the kernel.
+            (_, OperationCall::Kill | OperationCall::Exit | OperationCall::Socket(Call::Exit)) => true,
+            (Some(name), _) => !self.nothing.contains(name) && open(name),
             (None, OperationCall::Open) => true,
             (None, OperationCall::Socket(Call::Accept)) => self.listener.as_deref().is_none_or(open),
             // The first of these makes a socket.
