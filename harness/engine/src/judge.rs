@@ -122,36 +122,15 @@ impl Followed {
 
 /// Why nothing follows from what the trace shows, if so.
 fn doubt(trace: &Trace) -> Option<&str> {
-    trace.records.iter().find_map(|record| match &record.what {
-        What::Trouble(trouble) if trouble.in_doubt => Some(trouble.text.as_str()),
-        What::Segment(_)
-        | What::Icmp(_)
-        | What::Relay(_)
-        | What::Call(_)
-        | What::Sample(_)
-        | What::Transition(_)
-        | What::Counters(_)
-        | What::Ports(_)
-        | What::Waited(_)
-        | What::Trouble(_)
-        | What::End { .. } => None,
+    trace.records.iter().find_map(|record| {
+        let What::Trouble(trouble) = &record.what else { return None };
+        trouble.in_doubt.then_some(trouble.text.as_str())
     })
 }
 
 fn longest_stall(trace: &Trace) -> Option<Stall> {
-    match &trace.records.last()?.what {
-        What::End { stalls } => stalls.iter().max_by_key(|stall| stall.length()).copied(),
-        What::Segment(_)
-        | What::Icmp(_)
-        | What::Relay(_)
-        | What::Call(_)
-        | What::Sample(_)
-        | What::Transition(_)
-        | What::Counters(_)
-        | What::Ports(_)
-        | What::Waited(_)
-        | What::Trouble(_) => None,
-    }
+    let What::End { stalls } = &trace.records.last()?.what else { return None };
+    stalls.iter().max_by_key(|stall| stall.length()).copied()
 }
 
 fn told(finding: &Finding) -> String {

@@ -24,7 +24,7 @@ pub struct OwnSysctls(Vec<(PathBuf, String)>);
 impl OwnSysctls {
     /// Waits until the machine has no orphans, and writes the values: names below `net.ipv4`.
     ///
-    /// `Unsupported` when orphans stay, as on 5.10, which keeps two of the first plays for good.
+    /// `Unsupported` when orphans stay, as two were seen to do on 5.10.
     pub fn set(values: &BTreeMap<String, String>) -> Result<OwnSysctls, TargetError> {
         let left = last_orphans().map_err(|error| TargetError::Failed(format!("{SOCKSTAT}: {error}")))?;
         if left > 0 {
