@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, ExitCode, Output, Stdio};
+use std::process::{Child, Command, ExitCode, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 type Test = fn(&str) -> Result<(), String>;
 
 const TESTS: [(&str, Test); 4] = [
-    ("a case is played as on the running kernel, and again in the same way", played_alike),
+    ("a case is played as on the running kernel, and in the same way by a machine that is held up", played_alike),
     ("a kernel that panics is told with its own words", panics),
     ("a machine that dies leaves the verdicts of the cases that were finished", killed),
     ("a kernel is played once", twice),
@@ -59,9 +59,40 @@ const TESTS: [(&str, Test); 4] = [
 const SELECTED: [&str; 3] = ["close/active", "time-wait/length", "close/process-end"];
 
 fn run(kernel: &str, out: &Path, more: &[&str]) -> Output {
+    start(kernel, out, more).wait_with_output().expect("the binary ends")
+}
+
+fn start(kernel: &str, out: &Path, more: &[&str]) -> Child {
     let mut command = Command::new(BINARY);
     command.args(["run", "--kernel", kernel, "--out"]).arg(out).args(more).stdin(Stdio::null());
-    command.output().expect("the binary starts")
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
+}
+
+/// The machines of a run.
+fn machines(run: &Child) -> Vec<Pid> {
+    let threads = fs::read_dir(format!("/proc/{}/task", run.id())).into_iter().flatten().flatten();
+    // Both a thread and the whole run may end meanwhile.
+    let children = threads.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    let children = children.collect::<String>();
+    children.split_whitespace().map(|child| Pid::from_raw(child.parse().expect("a process"))).collect()
+}
+
+/// The same run with machines that stand still for a moment now and then, as on a host that has other things to do.
+fn run_haltingly(kernel: &str, out: &Path, more: &[&str]) -> Output {
+    let mut run = start(kernel, out, more);
+    for microseconds in (200..1_200).step_by(7).cycle() {
+        if run.try_wait().expect("a child of ours").is_some() {
+            break;
+        }
+        for signal in [Signal::SIGSTOP, Signal::SIGCONT] {
+            for machine in machines(&run) {
+                // It may be done meanwhile.
+                let _ = kill(machine, signal);
+            }
+            thread::sleep(Duration::from_micros(microseconds));
+        }
+    }
+    run.wait_with_output().expect("the binary ends")
 }
 
 fn expect(output: &Output, code: i32) -> Result<(), String> {
@@ -85,7 +116,7 @@ fn report(out: &Path) -> Result<Value, String> {
 fn played_alike(kernel: &str) -> Result<(), String> {
     let folders = [TempDir::new().unwrap(), TempDir::new().unwrap()];
     let mut reports = Vec::new();
-    for folder in &folders {
+    for (folder, run) in folders.iter().zip([run, run_haltingly]) {
         expect(&run(kernel, folder.path(), &SELECTED), 0)?;
         reports.push(report(folder.path())?);
     }
@@ -114,20 +145,14 @@ fn panics(kernel: &str) -> Result<(), String> {
 
 fn killed(kernel: &str) -> Result<(), String> {
     let folder = TempDir::new().unwrap();
-    let mut command = Command::new(BINARY);
-    command.args(["run", "time-wait", "rst", "--kernel", kernel, "--out"]).arg(folder.path());
-    let run = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let run = start(kernel, folder.path(), &["time-wait", "rst"]);
     let traces = folder.path().join("traces");
     let started = Instant::now();
     while fs::read_dir(&traces).map_or(0, Iterator::count) == 0 && started.elapsed() < Duration::from_secs(120) {
         thread::sleep(Duration::from_millis(20));
     }
-    let of_ours = fs::read_dir(format!("/proc/{}/task", run.id())).unwrap().flatten();
-    let children =
-        of_ours.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap()).collect::<String>();
     // Two machines play where there are two processors.
-    let child = children.split_whitespace().next().expect("a machine").parse().unwrap();
-    kill(Pid::from_raw(child), Signal::SIGKILL).unwrap();
+    kill(machines(&run)[0], Signal::SIGKILL).unwrap();
     let output = run.wait_with_output().unwrap();
     expect(&output, 3)?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

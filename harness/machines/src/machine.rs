@@ -48,8 +48,8 @@ pub struct Setup {
     pub patience: Duration,
     /// The emulator, a path or a name to be found in PATH.
     pub emulator: PathBuf,
-    /// The host's processor that it is to stay on. In virtual time QEMU's two threads take turns; both running at once, the one that
-    /// moves the clock may see the other asleep a few instructions before it has counted them, and no run is like another.
+    /// The host's processor that it is to stay on. In virtual time QEMU's two threads take turns, and do so with less to do where
+    /// neither has to be woken on another processor.
     pub processor: Option<usize>,
 }
 
