@@ -3,7 +3,7 @@
 //! Owns the way from an operation of a case to a system call and back to its result, errno included. Refuses to know what the
 //! result should have been. Every socket is non-blocking; close() lingers all the same (inet_release()).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -48,8 +48,6 @@ pub(crate) struct Sockets {
     listener: Option<String>,
     /// connect() finds the port itself.
     ephemeral: bool,
-    /// Names whose making failed: they stand for no descriptor.
-    nothing: BTreeSet<String>,
     streams: Vec<Stream>,
 }
 
@@ -102,7 +100,6 @@ impl Sockets {
             children: BTreeMap::new(),
             listener: None,
             ephemeral: false,
-            nothing: BTreeSet::new(),
             streams: Vec::new(),
         }
     }
@@ -110,7 +107,6 @@ impl Sockets {
     /// Makes a call in the foreground.
     pub(crate) fn call(&mut self, op: &Operation) -> Result<Returned, TargetError> {
         if !self.is_open(op) {
-            self.nothing.extend(op.makes.clone());
             // What the kernel says to any call on a descriptor that there is not.
             return Ok(timed(|| Ok(close(NO_DESCRIPTOR).map(|()| 0)?)));
         }
@@ -133,7 +129,7 @@ impl Sockets {
         match (&op.descriptor, op.call) {
             // Of a child process that there is not nobody could ask the kernel.
             (_, OperationCall::Kill | OperationCall::Exit | OperationCall::Socket(Call::Exit)) => true,
-            (Some(name), _) => !self.nothing.contains(name) && open(name),
+            (Some(name), _) => open(name),
             (None, OperationCall::Open) => true,
             (None, OperationCall::Socket(Call::Accept)) => self.listener.as_deref().is_none_or(open),
             // The first of these makes a socket.
@@ -320,8 +316,6 @@ impl Sockets {
             let name = op.makes.clone().unwrap_or_else(|| MAIN.to_string());
             let stream = self.new_stream();
             self.open.insert(name, Descriptor { socket, bound: true, stream });
-        } else {
-            self.nothing.extend(op.makes.clone());
         }
         Ok(())
     }

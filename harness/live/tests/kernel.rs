@@ -44,6 +44,7 @@ fn main() {
         trial("a_host_reboots_without_a_word", a_host_reboots_without_a_word),
         trial("sysctls_are_recorded", sysctls_are_recorded),
         trial("bad_calls_are_told", bad_calls_are_told),
+        trial("a_name_stands_for_what_was_made_last", a_name_stands_for_what_was_made_last),
         trial("the_answer_comes_at_once", the_answer_comes_at_once),
         trial("set_up_and_tear_down", set_up_and_tear_down),
     ];
@@ -537,6 +538,21 @@ fn bad_calls_are_told() -> Result<(), Failed> {
 }
 
 /// From the stamp of what we inject to the kernel's answer in our hands.
+fn a_name_stands_for_what_was_made_last() -> Result<(), Failed> {
+    let mut hand = Hand::new(IpVersion::Ipv4)?;
+    let mut spare = |makes: bool, call| {
+        let (used, made) = if makes { (None, Some("spare")) } else { (Some("spare"), None) };
+        hand.op(operation(used, made, call))
+    };
+    let nothing = CallReturn::Error(Errno::BADF);
+    assert_eq!(spare(true, OperationCall::Socket(Call::Dup))?, nothing, "there is nothing to duplicate");
+    assert_eq!(spare(false, OperationCall::Socket(Call::Close))?, nothing);
+    assert_eq!(spare(true, OperationCall::Open)?, CallReturn::Value(0));
+    assert_eq!(spare(false, OperationCall::Socket(Call::Close))?, CallReturn::Value(0));
+    assert_eq!(spare(false, OperationCall::Socket(Call::Close))?, nothing, "closed twice");
+    Ok(())
+}
+
 fn the_answer_comes_at_once() -> Result<(), Failed> {
     let mut hand = Hand::accepted(IpVersion::Ipv4)?;
     let mut times = Vec::new();
