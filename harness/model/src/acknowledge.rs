@@ -42,14 +42,9 @@ pub(crate) fn acknowledge(w: &mut Work<'_>, segment: &Segment) {
         w.t.snd_wnd = wnd;
         w.t.snd_wnd_max = w.t.snd_wnd_max.max(wnd);
     }
-    let told = note_blocks(&mut w.t, segment);
-    if segment.options.sack[0].is_some_and(|block| block.left.before(segment.ack)) {
-        rack::widen(&mut w.t);
-    }
-    let dubious = w.t.recovering || !told.is_empty();
-    if !told.is_empty() {
-        recover(w);
-    }
+    let was_recovering = w.t.recovering;
+    let told = take_blocks(w, segment);
+    let dubious = was_recovering || !told.is_empty();
     if w.t.user.soft_error.take().is_some() {
         w.fired(&rules::SOFT_ERROR_FORGOTTEN);
     }
@@ -107,6 +102,27 @@ pub(crate) fn acknowledge(w: &mut Work<'_>, segment: &Segment) {
         }
     }
     emit::owe_transmission(w);
+}
+
+/// What the blocks tell of, and whether something was lost (`tcp_sacktag_write_queue`).
+fn take_blocks(w: &mut Work<'_>, segment: &Segment) -> Vec<InFlight> {
+    let told = note_blocks(&mut w.t, segment);
+    if segment.options.sack[0].is_some_and(|block| block.left.before(segment.ack)) {
+        rack::widen(&mut w.t);
+    }
+    if !told.is_empty() {
+        recover(w);
+    }
+    told
+}
+
+/// An old ACK acknowledges nothing, but its blocks count (`tcp_ack`, old_ack).
+pub(crate) fn take_old_blocks(w: &mut Work<'_>, segment: &Segment) {
+    let told = take_blocks(w, segment);
+    rack::advance(w, &told);
+    if !told.is_empty() {
+        await_reordered(w);
+    }
 }
 
 /// What an ACK tells of the tail loss probe (`tcp_process_tlp_ack`); `repeated` where it tells nothing else.

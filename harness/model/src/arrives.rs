@@ -6,7 +6,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::acknowledge::{acknowledge, rtt_by_echo, store_timestamp, updates_window};
+use crate::acknowledge::{acknowledge, rtt_by_echo, store_timestamp, take_old_blocks, updates_window};
 use crate::call::Errno;
 use crate::congestion::Congestion;
 use crate::counts::Counter;
@@ -365,6 +365,7 @@ fn may_be_overlooked(w: &Work<'_>, segment: &Segment) -> bool {
 /// The ACK is old, but not too old (`tcp_ack`, old_ack). What a kernel does is its own: all are kept until it shows.
 fn old_ack<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
     let mut done: Vec<Work<'_>> = predicted(&w, segment, false).into_iter().collect();
+    take_old_blocks(&mut w, segment);
     emit::owe_transmission(&mut w);
     if w.t.state != State::Established {
         done.push(challenge(w.clone(), &rules::CHECK_ACK_OLD_CHALLENGE));

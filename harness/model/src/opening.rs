@@ -60,7 +60,7 @@ pub(crate) fn arrives_listen<'p>(mut w: Work<'p>, segment: &Segment) -> Work<'p>
 
 /// Whether the accept queue takes no more (`sk_acceptq_is_full`).
 fn queue_is_full(w: &Work<'_>) -> bool {
-    w.t.neighbours.unaccepted + former::queued(&w.t) > w.t.listener.backlog
+    w.t.neighbours.unaccepted + former::queued(&w.t) + u32::from(w.t.claimable()) > w.t.listener.backlog
 }
 
 /// A SYN makes a request socket; `iss` is the number it will use, where it is known.

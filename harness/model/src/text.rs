@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use crate::call::Errno;
 use crate::counts::Counter;
+use crate::emit;
 use crate::opening::reset_reply;
 use crate::reassembly::{drain, insert, with_the_fin_joined};
 use crate::rule::{RuleRef, rules};
@@ -103,6 +104,8 @@ fn take_text<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
             measure_peer_mss(&mut w, segment);
         }
         insert(&mut w, segment);
+        // The blocks to tell of leave less room: what waited for a full segment may be one now (`tcp_data_snd_check`, `tcp_current_mss`).
+        emit::owe_transmission(&mut w);
         // Without SACK the window keeps its size, so that the ACKs count as duplicates.
         let mut done = if w.t.agreed.sack { w.may_widen_window() } else { vec![w] };
         done.iter_mut().for_each(|w| w.ack_check(None));
