@@ -14,6 +14,8 @@ pub struct View {
     numbers: Numbers,
     iss_known: bool,
     irs_known: bool,
+    /// The endpoint has acknowledged the peer's SYN.
+    synchronized: bool,
     scale_offered: Option<u8>,
     scale: u8,
     peer_scales: bool,
@@ -69,7 +71,9 @@ impl View {
 
     fn follow_in(&mut self, segment: &Segment) {
         let n = &mut self.numbers;
-        if segment.has(Flags::SYN) && (!self.irs_known || !self.iss_known) {
+        let acceptable = !segment.has(Flags::ACK) || segment.ack.after(n.iss) && segment.ack.at_most(n.snd_nxt);
+        let unknown = !self.irs_known || !self.iss_known || acceptable && !self.synchronized;
+        if segment.has(Flags::SYN) && unknown {
             n.irs = segment.seq;
             n.rcv_nxt = segment.seq + 1;
             self.irs_known = true;
@@ -99,6 +103,7 @@ impl View {
                 n.snd_nxt = segment.end();
                 // Another connection on the same four-tuple: the peer begins anew too.
                 self.irs_known &= segment.has(Flags::ACK);
+                self.synchronized = false;
                 self.iss_known = true;
             }
             self.scale_offered = segment.options.wscale;
@@ -110,6 +115,7 @@ impl View {
         }
         n.snd_nxt = n.snd_nxt.max(segment.end());
         if segment.has(Flags::ACK) {
+            self.synchronized = true;
             n.rcv_nxt = segment.ack;
         }
         let scale = if segment.has(Flags::SYN) { 0 } else { self.scale.min(14) };

@@ -11,7 +11,7 @@ use tcpconform_engine::case::Case;
 use tcpconform_netns::{Namespace, NetnsError};
 
 /// Names below `net.ipv4` whose values the header of a trace holds; those that a kernel lacks are left out.
-pub const RECORDED: [&str; 37] = [
+pub const RECORDED: [&str; 38] = [
     "ip_local_port_range",
     "tcp_abort_on_overflow",
     "tcp_backlog_ack_defer",
@@ -22,6 +22,7 @@ pub const RECORDED: [&str; 37] = [
     "tcp_early_retrans",
     "tcp_ecn",
     "tcp_fin_timeout",
+    "tcp_frto",
     "tcp_invalid_ratelimit",
     "tcp_keepalive_intvl",
     "tcp_keepalive_probes",

@@ -39,8 +39,11 @@ pub(crate) fn acknowledge(w: &mut Work<'_>, segment: &Segment) {
     if updates {
         let wnd = scaled_window(segment, w.t.agreed.snd_scale);
         w.t.snd_wl1 = segment.seq;
-        w.t.snd_wnd = wnd;
-        w.t.snd_wnd_max = w.t.snd_wnd_max.max(wnd);
+        // The largest is looked for where the window changes (`tcp_ack_update_window`).
+        if w.t.snd_wnd != wnd {
+            w.t.snd_wnd = wnd;
+            w.t.snd_wnd_max = w.t.snd_wnd_max.max(wnd);
+        }
     }
     let was_recovering = w.t.recovering;
     let told = take_blocks(w, segment);
@@ -83,7 +86,7 @@ pub(crate) fn acknowledge(w: &mut Work<'_>, segment: &Segment) {
     }
     // What a block tells of was sent before the oldest went again.
     restarts |= !advanced && sampled.zip(oldest).is_some_and(|(rtt, age)| rtt.lo > age.hi);
-    rack::settle(&mut w.t);
+    rack::settle(&mut w.t, advanced);
     let waits = w.t.agreed.sack && dubious && await_reordered(w);
     if restarts && !waits {
         emit::set_transmit_timer(w, true);
@@ -91,8 +94,8 @@ pub(crate) fn acknowledge(w: &mut Work<'_>, segment: &Segment) {
     let repeated = !advanced && told.is_empty() && segment.is_empty() && !updates;
     settle_loss_probe(w, segment, repeated);
     if w.t.flight.is_empty() && w.t.retransmit.is_some_and(|(kind, _)| kind == RetransmitKind::WindowProbe) {
-        // `tcp_ack_probe`: the window is open, or the wait starts again.
-        if (w.t.snd_una + w.t.snd_wnd).after(w.t.snd_nxt) {
+        // `tcp_ack_probe`: what is first goes, or the wait starts again.
+        if emit::window_takes_next(&w.t) {
             w.t.backoff = 0;
             w.t.probing_since = None;
             w.t.retransmit = None;
@@ -113,6 +116,7 @@ fn take_blocks(w: &mut Work<'_>, segment: &Segment) -> Vec<InFlight> {
     if !told.is_empty() {
         recover(w);
     }
+    rack::undo_needless(w, &told);
     told
 }
 

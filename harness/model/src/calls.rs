@@ -152,12 +152,12 @@ fn send(mut w: Work<'_>, len: u32, more: bool) -> Work<'_> {
             }
             w.fired(&rules::CALL_SEND);
             w.t.write_seq = w.t.write_seq + len;
-            if more {
-                w.permit(EmissionKind::Transmit, &rules::CALL_SEND);
-                emit::await_window(&mut w);
-            } else {
-                emit::owe_transmission(&mut w);
-            }
+            // For this once as if it were corked (`tcp_push`): full segments go.
+            let cork = w.t.user.options.cork;
+            w.t.user.options.cork |= more;
+            emit::owe_transmission(&mut w);
+            w.t.user.options.cork = cork;
+            w.t.more = more;
             w.returns(CallResult::Value(i64::from(len)))
         }
         State::SynSent | State::SynReceived => {

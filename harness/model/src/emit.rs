@@ -121,6 +121,9 @@ fn fit_owed(tcb: &Tcb, segment: &Segment, at: Nanos, profile: &Profile, miss: &m
                     let rto = t.rtt.rto;
                     t.retransmit = Some((RetransmitKind::Timeout, arm_at(at, rto, profile)));
                 }
+                if unsent(&t) == 0 {
+                    t.owed.retain(|later| later.kind != EmissionKind::Transmit);
+                }
                 if more {
                     let must = owed.must && sendable(&t) == Sendable::Now;
                     t.owed.insert(0, Emission { must, ..owed.clone() });
@@ -182,18 +185,24 @@ fn segment_size_now(t: &Tcb) -> (u32, u32) {
     (whole.saturating_sub(SACK_BASE + most * SACK_BLOCK), whole.saturating_sub(SACK_BASE + SACK_BLOCK))
 }
 
+/// Whether the window takes the next segment whole (`tcp_snd_wnd_test`); the probe timer cuts it to the window.
+pub(crate) fn window_takes_next(t: &Tcb) -> bool {
+    let room = (t.snd_una + t.snd_wnd).since(t.snd_nxt);
+    let data = unsent(t) - u32::from(t.fin_queued);
+    room > 0 && data.min(segment_size_now(t).0) as i32 <= room
+}
+
 /// Whether unsent data may go: window (section 3.8.6), Nagle (3.7.4), congestion window.
 fn sendable(t: &Tcb) -> Sendable {
     let room = (t.snd_una + t.snd_wnd).since(t.snd_nxt);
     let data = unsent(t) - u32::from(t.fin_queued);
-    // `tcp_snd_wnd_test`: all of a segment or nothing of it; the probe timer cuts it to the window.
     let (least, most) = segment_size_now(t);
     let partial = data < least && !t.fin_queued;
-    if room <= 0 || data.min(least) as i32 > room || t.user.options.cork && partial {
+    if !window_takes_next(t) || t.user.options.cork && partial {
         return Sendable::Blocked;
     }
     let partial = data < most && !t.fin_queued;
-    let held_back = t.user.options.cork || !t.user.options.no_delay && !t.flight.is_empty();
+    let held_back = t.user.options.cork || t.more || !t.user.options.no_delay && !t.flight.is_empty();
     if data.min(most) as i32 > room || partial && held_back {
         return Sendable::Maybe;
     }
@@ -217,6 +226,7 @@ fn may_be_put_off(t: &Tcb, data: u32, room: u32, mss: u32) -> bool {
 pub(crate) fn owe_transmission(w: &mut Work<'_>) {
     let open =
         matches!(w.t.state, State::Established | State::CloseWait | State::FinWait1 | State::Closing | State::LastAck);
+    w.t.more = false;
     if !open || unsent(&w.t) == 0 {
         return;
     }
@@ -230,7 +240,8 @@ pub(crate) fn owe_transmission(w: &mut Work<'_>) {
         }
     };
     let at = w.at_once();
-    if let Some(owed) = w.t.owed.iter_mut().find(|owed| owed.kind == EmissionKind::Transmit) {
+    let current = |owed: &&mut Emission| owed.kind == EmissionKind::Transmit && owed.acks.is_none();
+    if let Some(owed) = w.t.owed.iter_mut().find(current) {
         owed.must |= must;
         owed.due = Span::new(owed.due.lo, at.hi.max(owed.due.hi));
     } else if must {
@@ -680,7 +691,7 @@ fn sent(t: &mut Tcb, kind: EmissionKind, segment: &Segment, due: Nanos, at: Nano
         EmissionKind::Syn | EmissionKind::SynAck => sent_opening(t, kind, segment, (stamped, at), p),
         EmissionKind::Transmit => sent_new(t, segment, (stamped, at), p),
         EmissionKind::Retransmit => {
-            mark_again(t, segment, at, stamped);
+            sent_again(t, segment, (stamped, at), p);
             t.retransmitted_at.get_or_insert(Span::at(at));
         }
         EmissionKind::LossProbe => {
@@ -690,7 +701,7 @@ fn sent(t: &mut Tcb, kind: EmissionKind, segment: &Segment, due: Nanos, at: Nano
                 let rto = t.rtt.rto;
                 t.retransmit = Some((RetransmitKind::Timeout, arm_at(at, rto, p)));
             } else {
-                mark_again(t, segment, at, stamped);
+                sent_again(t, segment, (stamped, at), p);
             }
             t.loss_probe = Some(LossProbe { end: t.snd_nxt, again });
         }
@@ -754,16 +765,25 @@ fn sent_new(t: &mut Tcb, segment: &Segment, (stamped, at): (Nanos, Nanos), p: &P
     }
 }
 
+/// A retransmission: data that leaves the socket, too.
+fn sent_again(t: &mut Tcb, segment: &Segment, (stamped, at): (Nanos, Nanos), p: &Profile) {
+    mark_again(t, segment, at, stamped);
+    if segment.data_len > 0 {
+        data_sent(t, Span::at(at), p);
+    }
+}
+
 /// What a retransmission covers becomes one segment (`tcp_retrans_try_collapse`).
 fn mark_again(t: &mut Tcb, segment: &Segment, at: Nanos, stamped: Nanos) {
     let (seq, end) = (segment.seq, segment.end());
     let covered = |sent: &InFlight| !sent.seq.before(seq) && sent.end.at_most(end);
-    t.flight.iter_mut().filter(|sent| sent.seq.before(seq) && sent.end.after(seq)).for_each(|sent| sent.end = seq);
-    if let Some(i) = t.flight.iter().position(|sent| sent.seq.before(end) && sent.end.after(end)) {
-        // It is cut in two (`tcp_fragment`).
-        let front = InFlight { end, ..t.flight[i] };
-        t.flight[i].seq = end;
-        t.flight.insert(i, front);
+    for edge in [seq, end] {
+        if let Some(i) = t.flight.iter().position(|sent| sent.seq.before(edge) && sent.end.after(edge)) {
+            // It is cut in two (`tcp_fragment`).
+            let front = InFlight { end: edge, ..t.flight[i] };
+            t.flight[i].seq = edge;
+            t.flight.insert(i, front);
+        }
     }
     if let Some(i) = t.flight.iter().position(covered) {
         t.flight.retain(|sent| !covered(sent));

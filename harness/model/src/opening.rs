@@ -46,16 +46,21 @@ pub(crate) fn arrives_listen<'p>(mut w: Work<'p>, segment: &Segment) -> Work<'p>
         w.fired(&rules::ARRIVES_LISTEN_IGNORED);
     } else if segment.has(Flags::ACK) {
         reset_reply(&mut w, segment, &rules::ARRIVES_LISTEN_ACK);
-    } else if segment.has(Flags::SYN) && !segment.has(Flags::FIN) && queue_is_full(&w) {
-        w.fired(&rules::ACCEPT_QUEUE_SYN);
-        w.t.counts.add(Counter::ListenOverflows);
-    } else if segment.has(Flags::SYN) && !segment.has(Flags::FIN) {
+    } else if accepts_syn(&w, segment) {
         accept_syn(&mut w, segment, None);
         w.owe(EmissionKind::SynAck, &rules::ARRIVES_LISTEN_SYN);
+    } else if segment.has(Flags::SYN) && !segment.has(Flags::FIN) {
+        w.fired(&rules::ACCEPT_QUEUE_SYN);
+        w.t.counts.add(Counter::ListenOverflows);
     } else {
         w.fired(&rules::ARRIVES_LISTEN_IGNORED);
     }
     w
+}
+
+/// Whether a listener answers this SYN (`tcp_rcv_state_process`, `tcp_conn_request`).
+pub(crate) fn accepts_syn(w: &Work<'_>, segment: &Segment) -> bool {
+    segment.has(Flags::SYN) && !segment.has(Flags::FIN) && !queue_is_full(w)
 }
 
 /// Whether the accept queue takes no more (`sk_acceptq_is_full`).

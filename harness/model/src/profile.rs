@@ -40,6 +40,8 @@ pub struct Profile {
     pub dsack: bool,
     /// `tcp_window_scaling`
     pub window_scaling: bool,
+    /// `tcp_frto`
+    pub frto: bool,
     /// `tcp_early_retrans` is 3 or 4: tail loss probes are sent.
     pub loss_probe: bool,
     /// `tcp_keepalive_time`, seconds.
@@ -114,6 +116,7 @@ impl Profile {
             sack: number("tcp_sack", 1) != 0,
             dsack: number("tcp_dsack", 1) != 0,
             window_scaling: number("tcp_window_scaling", 1) != 0,
+            frto: number("tcp_frto", 2) != 0,
             loss_probe: matches!(number("tcp_early_retrans", 3), 3 | 4),
             keepalive_time_s: number("tcp_keepalive_time", 7200),
             keepalive_intvl_s: number("tcp_keepalive_intvl", 75),

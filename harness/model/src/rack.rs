@@ -28,6 +28,8 @@ pub struct Recovery {
     pub until: Seq,
     /// The retransmission timer began it: it ends sooner if that is found needless (`tcp_try_undo_loss`).
     pub by_timeout: bool,
+    /// An answer to data that went only once would still show that the timeout was needless (`tp->frto`; RFC 5682).
+    pub frto: bool,
 }
 
 impl InFlight {
@@ -130,7 +132,7 @@ pub(crate) fn reordering_timeout(mut w: Work<'_>) -> Work<'_> {
     w.t.retransmit = emit::remaining_rto(&w.t, at, p).map(|timer| (RetransmitKind::Timeout, timer));
     let Some(first) = first else { return w };
     if w.t.recovery.is_none() {
-        w.t.recovery = Some(Recovery { until: w.t.snd_nxt, by_timeout: false });
+        w.t.recovery = Some(Recovery { until: w.t.snd_nxt, by_timeout: false, frto: false });
     }
     // Behind a closed window only the oldest goes again (`__tcp_retransmit_skb`).
     let in_window = first.seq == w.t.snd_una || first.seq.before(w.t.snd_una + w.t.snd_wnd);
@@ -140,8 +142,25 @@ pub(crate) fn reordering_timeout(mut w: Work<'_>) -> Work<'_> {
     w
 }
 
-/// Whether the recovery is over (`tcp_fastretrans_alert`, `tcp_try_keep_open`).
-pub(crate) fn settle(t: &mut Tcb) {
+/// Of what a timeout took for lost, some has arrived that went only once: it was needless (`tcp_process_loss`, step 3.b of F-RTO).
+pub(crate) fn undo_needless(w: &mut Work<'_>, told: &[InFlight]) {
+    let Some(recovery) = w.t.recovery.filter(|recovery| recovery.frto) else { return };
+    if told.iter().any(|sent| !sent.again && sent.end.at_most(recovery.until)) {
+        w.fired(&rules::NEEDLESS_TIMEOUT);
+        w.t.retransmits = 0;
+        w.t.recovery = None;
+        w.t.flight.iter_mut().for_each(|sent| sent.lost = false);
+    } else if !told.is_empty() && w.t.snd_nxt.after(recovery.until) {
+        w.t.recovery = Some(Recovery { frto: false, ..recovery });
+    }
+}
+
+/// Whether the recovery is over (`tcp_fastretrans_alert`, `tcp_try_keep_open`), where SND.UNA has `advanced`.
+pub(crate) fn settle(t: &mut Tcb, advanced: bool) {
+    if let Some(recovery) = t.recovery.as_mut().filter(|_| advanced) {
+        // Where there is nothing new to send, F-RTO has nothing to learn.
+        recovery.frto &= t.write_seq.after(t.snd_nxt) && (t.snd_una + t.snd_wnd).after(t.snd_nxt);
+    }
     if t.recovery.is_some_and(|recovery| !t.snd_una.before(recovery.until)) {
         t.recovery = None;
     }

@@ -226,6 +226,7 @@ pub mod rules {
         REORDERING: "timeout/reordering", Should, "RFC 8985 section 6.2, Linux tcp_rack_detect_loss(), tcp_rack_reo_timeout()", "with SACK a segment that one sent later has overtaken goes again once the reordering window, a quarter of the least RTT, is over";
         LOSS_PROBE: "timeout/loss-probe", Linux, "RFC 8985 section 7, Linux tcp_schedule_loss_probe()", "with SACK a tail loss probe comes 2 SRTT (and RTO_MIN for a lone segment) after the last transmission";
         RTO_RECOVERY: "timeout/recovery", May, "RFC 6675, RFC 8985", "segments reported missing by SACK are retransmitted";
+        NEEDLESS_TIMEOUT: "timeout/needless", Should, "RFC 5682 section 3.1, Linux tcp_process_loss(), tcp_try_undo_loss(), Linux sysctl tcp_frto", "a SACK block that tells of data which went only once shows that the timeout was needless: its retransmissions are not counted any more";
         RTO_GIVE_UP: "timeout/give-up", Linux, "Linux tcp_retries2", "retransmission ends when tcp_retries2 is used up: ETIMEDOUT";
         RTO_GIVE_UP_ORPHAN: "timeout/give-up-orphan", Linux, "Linux tcp_orphan_retries", "an orphan's retransmission ends when tcp_orphan_retries (0 means 8) is used up";
         ORPHAN_LIMIT: "orphan/limit", Linux, "Linux tcp_max_orphans, __tcp_close(), tcp_out_of_resources()", "while there are more orphans than tcp_max_orphans, CLOSE sends a RST behind the FIN, and so does an orphan whose retransmission or probe is due; the kernel counts them every 100 ms only", departs "RFC 9293 section 3.10.4";

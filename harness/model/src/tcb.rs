@@ -48,6 +48,8 @@ pub struct Tcb {
     pub write_seq: Seq,
     /// The FIN is queued: it takes the last sequence number before `write_seq`.
     pub fin_queued: bool,
+    /// More was said to come (`MSG_MORE`), and nothing has pushed since.
+    pub more: bool,
     /// RCV.NXT
     pub rcv_nxt: Seq,
     /// RCV.NXT as last told to the peer.
@@ -425,6 +427,7 @@ impl Tcb {
             snd_wl1: zero,
             write_seq: zero,
             fin_queued: false,
+            more: false,
             rcv_nxt: zero,
             rcv_wup: zero,
             rcv_wnd: 0,

@@ -72,12 +72,14 @@ fn check_urg(w: &mut Work<'_>, segment: &Segment) {
     w.t.user.urgent = Some(urgent);
 }
 
-/// `tcp_data_queue`
+/// `tcp_data_queue`. Blocks to tell of leave less room in a segment: what waited until it filled one may do so now (`tcp_current_mss`,
+/// `tcp_data_snd_check`).
 fn take_text<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
     let nxt = w.t.rcv_nxt;
     let window = w.t.receive_window();
     if segment.end().at_most(nxt) {
         set_dsack(&mut w, segment);
+        emit::owe_transmission(&mut w);
         w.enter_quick_ack();
         let rule: RuleRef = if segment.has(Flags::FIN) { &rules::FIN_DUPLICATE } else { &rules::TEXT_DUPLICATE };
         w.ack_check(Some(rule));
@@ -104,7 +106,6 @@ fn take_text<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
             measure_peer_mss(&mut w, segment);
         }
         insert(&mut w, segment);
-        // The blocks to tell of leave less room: what waited for a full segment may be one now (`tcp_data_snd_check`, `tcp_current_mss`).
         emit::owe_transmission(&mut w);
         // Without SACK the window keeps its size, so that the ACKs count as duplicates.
         let mut done = if w.t.agreed.sack { w.may_widen_window() } else { vec![w] };
@@ -119,6 +120,7 @@ fn take_text_in_order<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
     let nxt = w.t.rcv_nxt;
     if segment.seq.before(nxt) {
         set_dsack(&mut w, segment);
+        emit::owe_transmission(&mut w);
     }
     let fin = segment.has(Flags::FIN);
     let fresh = segment.end().since(nxt) as u32 - u32::from(fin);

@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::arrives::old_timestamp;
-use crate::opening::{accept_syn, reset_reply};
+use crate::opening::{accept_syn, accepts_syn, arrives_listen, reset_reply};
 use crate::rule::{RuleRef, rules};
 use crate::segment::{Flags, Segment, Seq};
 use crate::state::State;
@@ -53,6 +53,11 @@ fn opens(w: &Work<'_>, segment: &Segment, paws_reject: bool) -> bool {
 
 /// A listener takes over. Which of the two numbers a kernel begins with is its own: both are kept until it shows.
 fn reopen<'p>(mut w: Work<'p>, segment: &Segment) -> Vec<Work<'p>> {
+    if !accepts_syn(&w, segment) {
+        // The listener is asked once TIME-WAIT is over (`tcp_v4_rcv`).
+        kill(&mut w);
+        return vec![arrives_listen(w, segment)];
+    }
     let mut by_clock = w.clone();
     let within = clock_since_opened(&w);
     let beyond = w.t.snd_nxt + 65_537;

@@ -91,7 +91,9 @@ pub(crate) fn retransmission_timeout(w: Work<'_>, asked: Span) -> Vec<Work<'_>> 
 /// The oldest segment is sent again.
 fn retransmitted<'p>(mut w: Work<'p>, rule: RuleRef) -> Work<'p> {
     w.t.recovering = true;
-    w.t.recovery = Some(Recovery { until: w.t.snd_nxt, by_timeout: true });
+    // `tcp_enter_loss`
+    let anew = w.t.retransmits > 0 || w.t.recovery.is_none_or(|recovery| recovery.by_timeout);
+    w.t.recovery = Some(Recovery { until: w.t.snd_nxt, by_timeout: true, frto: w.p.frto && anew });
     w.t.flight.iter_mut().for_each(|sent| sent.lost = !sent.sacked);
     w.t.loss_probe = None;
     w.t.congestion.timed_out();

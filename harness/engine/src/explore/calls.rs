@@ -19,6 +19,8 @@ pub(super) struct Calls {
     shut: u32,
     /// Open descriptors; the first has no name.
     open: Vec<Option<String>>,
+    /// Of them, those that `accept` may not have given.
+    doubtful: Vec<String>,
     /// Child processes that run.
     children: Vec<String>,
     made: u32,
@@ -35,6 +37,7 @@ impl Default for Calls {
             listener: false,
             shut: 0,
             open: vec![None],
+            doubtful: Vec::new(),
             children: Vec::new(),
             made: 0,
             lingers: false,
@@ -83,6 +86,7 @@ impl Calls {
     pub(super) fn accept_another(&mut self, on: Endpoint) -> StepKind {
         let name = self.name("more");
         self.open.push(Some(name.clone()));
+        self.doubtful.push(name.clone());
         let op = Operation { descriptor: None, makes: Some(name), call: OperationCall::Socket(Call::Accept) };
         StepKind::Call { on, op, background: false }
     }
@@ -177,9 +181,12 @@ impl Calls {
 
     /// One more descriptor, or a child process in the place of one.
     fn descriptor(&mut self, dice: &mut Dice, i: usize, op: &mut Operation) -> OperationCall {
-        if dice.one_in(2) {
+        let doubtful = op.descriptor.as_ref().is_some_and(|name| self.doubtful.contains(name));
+        // What may not be there cannot be given to a child.
+        if dice.one_in(2) || doubtful {
             let name = self.name("spare");
             op.makes = Some(name.clone());
+            self.doubtful.extend(doubtful.then(|| name.clone()));
             self.open.push(Some(name));
             OperationCall::Socket(Call::Dup)
         } else {
