@@ -107,7 +107,7 @@ impl Qemu {
                 "clock=vm,base=2026-01-01T00:00:00",
             ][..],
             Pace::RealKvm => &["-accel", "kvm", "-cpu", "host"],
-            Pace::RealEmulated => &["-accel", "tcg", "-cpu", "max"],
+            Pace::RealEmulated => &["-accel", "tcg", "-cpu", CPU_REAL],
         });
         command.args(["-m", &hardware.memory_mb.to_string()]);
         command.args(["-kernel", &path(&image), "-initrd", &path(&initramfs), "-append", &append(hardware)]);
@@ -169,6 +169,8 @@ fn append(hardware: &Hardware<'_>) -> String {
 /// without them it would spin for a second to make its own. Without cmpxchg16b: in QEMU 7.2 it leaves nonsense in the flags when
 /// an interrupt comes right behind it, and the guest dies of a double fault.
 const CPU: &str = "qemu64,+rdrand,-cx16";
+/// Everything that can be emulated, without the same.
+const CPU_REAL: &str = "max,-cx16";
 
 /// What the kernel need not do here, none of it TCP's: neither its timers nor its clocks nor what it puts on a link.
 const VIRTUAL: [&str; 11] = [
