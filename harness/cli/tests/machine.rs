@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,12 +13,22 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use tcpconform_engine::case::IpVersion;
+use tcpconform_engine::load;
+use tcpconform_engine::run::Planned;
+use tcpconform_engine::trace::{Stall, Time, What};
+use tcpconform_machines::machine::last_lines;
+use tcpconform_machines::{EMULATOR, Kernel, Machine, MachineError, Message, Pace, Plan, Setup, guest};
 use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tcpconform");
 const KERNELS: &str = "TCPCONFORM_KERNELS";
 
 fn main() -> ExitCode {
+    // A machine that a test starts has the test as its first process.
+    if guest::is_here() {
+        return tcpconform::main();
+    }
     let arguments = Arguments::from_args();
     let named = std::env::var(KERNELS).unwrap_or_default();
     let emulated = Command::new("qemu-system-x86_64").arg("--version").stdout(Stdio::null()).status().is_ok();
@@ -48,11 +60,12 @@ fn main() -> ExitCode {
 
 type Test = fn(&str) -> Result<(), String>;
 
-const TESTS: [(&str, Test); 4] = [
+const TESTS: [(&str, Test); 5] = [
     ("a case is played as on the running kernel, and in the same way by a machine that is held up", played_alike),
     ("a kernel that panics is told with its own words", panics),
     ("a machine that dies leaves the verdicts of the cases that were finished", killed),
     ("a kernel is played once", twice),
+    ("a guest in real time tells how long its machine stood still", stood_still),
 ];
 
 /// Both topologies, both IP versions, waiting, and a process that ends.
@@ -71,9 +84,12 @@ fn start(kernel: &str, out: &Path, more: &[&str]) -> Child {
 /// The machines of a run.
 fn machines(run: &Child) -> Vec<Pid> {
     let threads = fs::read_dir(format!("/proc/{}/task", run.id())).into_iter().flatten().flatten();
-    // Both a thread and the whole run may end meanwhile.
-    let children = threads.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap_or_default());
-    let children = children.collect::<String>();
+    threads.flat_map(|thread| children(&thread.path())).collect()
+}
+
+/// The processes that a thread started; none where it is gone.
+fn children(thread: &Path) -> Vec<Pid> {
+    let children = fs::read_to_string(thread.join("children")).unwrap_or_default();
     children.split_whitespace().map(|child| Pid::from_raw(child.parse().expect("a process"))).collect()
 }
 
@@ -173,4 +189,63 @@ fn twice(kernel: &str) -> Result<(), String> {
     let folder = TempDir::new().unwrap();
     let output = run(kernel, folder.path(), &["close/active", "--kernel", kernel]);
     expect(&output, 2)
+}
+
+const STILL: &str = "\
+purpose: Nothing happens for two seconds.
+cites: [RFC 9293 3.10.4]
+steps:
+  - establish
+  - wait: 2s
+  - state: ESTABLISHED
+";
+/// Longer than a busy host lets a machine wait.
+const STOPPED: Duration = Duration::from_millis(300);
+/// The period in which a guest looks at the clock, and what the emulator needs until it does.
+const NOT_SEEN: Duration = Duration::from_millis(30);
+
+fn stood_still(kernel: &str) -> Result<(), String> {
+    let folder = TempDir::new().unwrap();
+    let kernel = Kernel::find(kernel).map_err(|error| error.to_string())?;
+    let cases = load::catalogue_embedded(&[("still.yaml", STILL)]).map_err(|wrong| wrong.render(false))?;
+    let over_ipv4 = cases.into_iter().filter(|case| case.ip == IpVersion::Ipv4);
+    let planned: Vec<Planned> = over_ipv4.map(|case| Planned { case, lasts: None }).collect();
+    let plan = Plan::of(&planned, None, Time::Real, |_| Some(STILL.to_owned()))?;
+    let setup = Setup {
+        pace: Pace::RealEmulated,
+        command_line: String::new(),
+        console: folder.path().join("console.txt"),
+        patience: Duration::from_secs(120),
+        emulator: EMULATOR.into(),
+        processor: None,
+    };
+    let never = Arc::new(AtomicBool::new(false));
+    let why = |error: MachineError| format!("{error}\n{}", last_lines(&setup.console).join("\n"));
+    let mut machine = Machine::start(&kernel, plan, &setup, never).map_err(why)?;
+    let process = children(Path::new("/proc/thread-self"))[0];
+    while let Some(message) = machine.hear().map_err(why)? {
+        match message {
+            Message::Started { .. } => {
+                // The first time it may still be setting up.
+                for signal in [Signal::SIGSTOP, Signal::SIGCONT].repeat(3) {
+                    kill(process, signal).unwrap();
+                    thread::sleep(STOPPED);
+                }
+            }
+            Message::Played { records, .. } => {
+                let Some(What::End { stalls }) = records.last().map(|record| &record.what) else {
+                    return Err(format!("no end: {records:?}"));
+                };
+                let longest = stalls.iter().map(Stall::length).max().map_or(Duration::ZERO, Duration::from_nanos);
+                return if longest + NOT_SEEN >= STOPPED { Ok(()) } else { Err(format!("{stalls:?}")) };
+            }
+            Message::Ready { .. }
+            | Message::Lacks { .. }
+            | Message::Waiting { .. }
+            | Message::Active { .. }
+            | Message::Unplayed { .. }
+            | Message::Finished {} => {}
+        }
+    }
+    Err("the case was not played".to_owned())
 }
