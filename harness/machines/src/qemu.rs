@@ -173,7 +173,7 @@ const CPU: &str = "qemu64,+rdrand,-cx16";
 const CPU_REAL: &str = "max,-cx16";
 
 /// What the kernel need not do here, none of it TCP's: neither its timers nor its clocks nor what it puts on a link.
-const VIRTUAL: [&str; 11] = [
+const VIRTUAL: [&str; 14] = [
     "nokaslr",
     // Guards against speculation slow an emulated processor and protect nobody.
     "mitigations=off",
@@ -183,8 +183,15 @@ const VIRTUAL: [&str; 11] = [
     "no_timer_check",
     // The self-tests of ciphers take longer than the rest of the boot, and nothing here is encrypted.
     "cryptomgr.notests",
-    // Nor is randomness measured out of a clock that counts instructions; a key derivation tests itself whatever is said.
-    "initcall_blacklist=jent_mod_init,crypto_kdf108_init",
+    // Nor is randomness measured out of a clock that counts instructions; two test themselves whatever is said.
+    "initcall_blacklist=jent_mod_init,crypto_kdf108_init,blake2s_mod_init",
+    // A quarter of a boot: the names of enumerations in how tracepoints are printed, which nobody prints, and a look at every
+    // function for whether it is a weak one, which concerns who traces functions.
+    "initcall_blacklist=trace_eval_init,ftrace_check_for_weak_functions",
+    // Congestion control written in BPF, of which there is none.
+    "initcall_blacklist=bpf_tcp_ca_kfunc_init,bpf_dummy_struct_ops_init",
+    // The parameters of what is built in, as files below /sys/module.
+    "initcall_blacklist=param_sysfs_builtin_init",
     // Security modules have no policy here and would nod at every call.
     "lsm=",
     // Who waits for what resource nobody asks.
@@ -231,7 +238,10 @@ mod tests {
             "console=ttyS0 quiet panic=-1 8250.nr_uarts=2 quiet=0 net.ifnames=0"
         );
         let virtual_time = "console=ttyS0 quiet panic=-1 8250.nr_uarts=2 nokaslr mitigations=off nolapic_timer no_timer_check \
-                            cryptomgr.notests initcall_blacklist=jent_mod_init,crypto_kdf108_init lsm= psi=0 \
+                            cryptomgr.notests initcall_blacklist=jent_mod_init,crypto_kdf108_init,blake2s_mod_init \
+                            initcall_blacklist=trace_eval_init,ftrace_check_for_weak_functions \
+                            initcall_blacklist=bpf_tcp_ca_kfunc_init,bpf_dummy_struct_ops_init \
+                            initcall_blacklist=param_sysfs_builtin_init lsm= psi=0 \
                             init_on_alloc=0 hardened_usercopy=off randomize_kstack_offset=off ";
         assert_eq!(append(&hardware(Pace::Virtual, true)), format!("{virtual_time}quiet=0 net.ifnames=0"));
         assert_eq!(
