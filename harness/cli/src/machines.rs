@@ -21,7 +21,7 @@ use tcpconform_engine::play::Progress;
 use tcpconform_engine::run::{Finished, Halt, Planned, RunEvent, Tally, Unplayed, judged};
 use tcpconform_engine::trace::{Header, TargetIdentity, TargetKind, Time, Trace};
 use tcpconform_machines::machine::last_lines;
-use tcpconform_machines::{EMULATOR, Kernel, Machine, MachineError, Message, Pace, Plan, Setup};
+use tcpconform_machines::{EMULATOR, Emulator, Kernel, Machine, MachineError, Message, Pace, Plan, Setup};
 use tcpconform_reports::JSON;
 use tcpconform_reports::printable::printable;
 use tcpconform_reports::report::{Target, Totals};
@@ -104,7 +104,7 @@ pub fn play(
         command_line: arguments.kernel_cmdline.clone().unwrap_or_default(),
         console: recordings[0].console(0),
         patience: PATIENCE,
-        emulator: EMULATOR.into(),
+        emulator: Emulator::ask(EMULATOR.into()),
         processor: None,
     };
     if arguments.time == TimeArgument::Real {

@@ -4,6 +4,7 @@
 
 mod own_sysctls;
 mod urgency;
+mod window;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -29,6 +30,7 @@ use crate::plan::Plan;
 
 pub use own_sysctls::OwnSysctls;
 pub use urgency::{Urgency, urgency};
+use window::Window;
 
 /// Where the plan lies in the initramfs.
 pub(crate) const PLAN: &str = "/tcpconform/plan.json";
@@ -49,6 +51,7 @@ const DESCRIPTORS: u64 = 65_536;
 #[derive(Debug)]
 pub struct Guest {
     plan: Plan,
+    window: Option<Window>,
     line: File,
     encoder: Encoder,
     held_back: Vec<u8>,
@@ -81,7 +84,15 @@ impl Guest {
         cfmakeraw(&mut settings);
         tcsetattr(&line, SetArg::TCSANOW, &settings)?;
         setrlimit(Resource::RLIMIT_NOFILE, DESCRIPTORS, DESCRIPTORS)?;
-        Ok(Guest { plan, line, encoder: Encoder::new(), held_back: Vec::new(), names: HashMap::new(), begun: false })
+        Ok(Guest {
+            plan,
+            window: Window::open(),
+            line,
+            encoder: Encoder::new(),
+            held_back: Vec::new(),
+            names: HashMap::new(),
+            begun: false,
+        })
     }
 
     /// Loads the modules and gives the cases to play.
@@ -113,9 +124,15 @@ impl Guest {
         self.plan.time()
     }
 
-    /// Tells the host.
+    /// Tells the host: through the window, over the line once there is none or it is full.
     pub fn tell(&mut self, message: &Message) -> io::Result<()> {
-        self.held_back.extend(line(message));
+        let told = line(message);
+        if self.window.as_mut().is_some_and(|window| window.put(&told)) {
+            return Ok(());
+        }
+        // A shorter one may fit, but must not overtake.
+        self.window = None;
+        self.held_back.extend(told);
         let hurry = match message {
             Message::Ready { .. }
             | Message::Lacks { .. }

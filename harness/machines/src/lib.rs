@@ -13,9 +13,10 @@ pub mod machine;
 pub mod message;
 mod plan;
 mod qemu;
+mod window;
 
 pub use kernel::{Kernel, KernelError};
 pub use machine::{Machine, MachineError, Setup};
 pub use message::Message;
 pub use plan::Plan;
-pub use qemu::{EMULATOR, Pace};
+pub use qemu::{EMULATOR, Emulator, Pace};

@@ -21,7 +21,7 @@ use crate::initramfs::Initramfs;
 use crate::kernel::Kernel;
 use crate::message::Message;
 use crate::plan::Plan;
-use crate::qemu::{Hardware, Pace, Qemu};
+use crate::qemu::{Emulator, Hardware, Pace, Qemu};
 
 /// Memory of a guest.
 const MEMORY_MB: u32 = 512;
@@ -46,8 +46,8 @@ pub struct Setup {
     pub console: PathBuf,
     /// How long it may say nothing, in real time.
     pub patience: Duration,
-    /// The emulator, a path or a name to be found in PATH.
-    pub emulator: PathBuf,
+    /// What it runs in.
+    pub emulator: Emulator,
     /// The host's processor that it is to stay on. In virtual time QEMU's two threads take turns, and do so with less to do where
     /// neither has to be woken on another processor.
     pub processor: Option<usize>,
@@ -132,7 +132,7 @@ impl Machine {
         };
         let qemu = Qemu::start(&setup.emulator, &hardware).map_err(|error| {
             if error.kind() == io::ErrorKind::NotFound {
-                MachineError::NoQemu(setup.emulator.clone())
+                MachineError::NoQemu(setup.emulator.program.clone())
             } else {
                 MachineError::System { operation: "starting QEMU", error }
             }
@@ -215,17 +215,24 @@ impl Machine {
 
     /// Takes what has been written since the last time; whether there was anything.
     fn receive(&mut self) -> io::Result<bool> {
+        // The line first: what went over it was told behind all that is in the window, and its frames are opened behind that.
+        let over_line = self.receive_line()?;
+        let length = over_line + self.qemu.window.as_mut().map_or(Ok(0), |window| window.read(&mut self.lines))?;
+        if length > 0 {
+            self.heard = Instant::now();
+        }
+        Ok(length > 0)
+    }
+
+    fn receive_line(&mut self) -> io::Result<usize> {
         if self.qemu.results.metadata()?.len() <= self.read {
-            return Ok(false);
+            return Ok(0);
         }
         let mut buffer = vec![0; 256 << 10];
         let length = self.qemu.results.read_at(&mut buffer, self.read)?;
-        if length > 0 {
-            self.read += length as u64;
-            self.heard = Instant::now();
-            self.decoder.receive(&buffer[..length]);
-        }
-        Ok(length > 0)
+        self.read += length as u64;
+        self.decoder.receive(&buffer[..length]);
+        Ok(length)
     }
 
     fn why_it_ended(&mut self, status: ExitStatus) -> MachineError {

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -17,8 +17,17 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use tcpconform_engine::trace::Time;
 
+use crate::window::{SIZE, Window};
+
 /// The emulator's name.
 pub const EMULATOR: &str = "qemu-system-x86_64";
+
+/// A firmware that starts the kernel and looks for nothing else; the usual one takes a second of emulation to find no disk. QEMU has
+/// it among its data since 5.0.
+const FIRMWARE: &str = "qboot.rom";
+
+/// The device that shows a guest memory of ours.
+const WINDOW: &str = "ivshmem-plain";
 
 /// By which clock a guest lives, and what executes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +47,26 @@ impl Pace {
             Pace::Virtual => Time::Virtual,
             Pace::RealKvm | Pace::RealEmulated => Time::Real,
         }
+    }
+}
+
+/// What a machine runs in, and what of it is not in every QEMU.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Emulator {
+    /// A path, or a name to be found in PATH.
+    pub program: PathBuf,
+    /// The quick firmware, for virtual time.
+    pub(crate) firmware: Option<PathBuf>,
+    /// Whether it can share memory with a guest.
+    pub(crate) window: bool,
+}
+
+impl Emulator {
+    /// Asks the emulator. One that is not there has nothing, which starting a machine will tell.
+    pub fn ask(program: PathBuf) -> Emulator {
+        let firmware = told(&program, ["-L", "help"]).and_then(|folders| firmware_in(&folders));
+        let window = told(&program, ["-device", "help"]).is_some_and(|devices| devices.contains(WINDOW));
+        Emulator { program, firmware, window }
     }
 }
 
@@ -63,6 +92,8 @@ pub(crate) struct Qemu {
     child: Child,
     /// What the second serial port writes to.
     pub(crate) results: File,
+    /// What the guest tells without it, where the emulator has that.
+    pub(crate) window: Option<Window>,
     complaints: File,
 }
 
@@ -70,12 +101,13 @@ impl Qemu {
     /// Starts the machine.
     ///
     /// What it boots and what it tells are files in memory: nothing is left behind, however we end.
-    pub(crate) fn start(emulator: &Path, hardware: &Hardware<'_>) -> io::Result<Qemu> {
+    pub(crate) fn start(emulator: &Emulator, hardware: &Hardware<'_>) -> io::Result<Qemu> {
         let image = in_memory(hardware.image)?;
         let initramfs = in_memory(hardware.initramfs)?;
         let results = in_memory(&[])?;
         let complaints = in_memory(&[])?;
-        let mut command = Command::new(emulator);
+        let window = emulator.window.then(Window::new).transpose()?;
+        let mut command = Command::new(&emulator.program);
         command.args([
             "-machine",
             "q35",
@@ -109,6 +141,13 @@ impl Qemu {
             Pace::RealKvm => &["-accel", "kvm", "-cpu", "host"],
             Pace::RealEmulated => &["-accel", "tcg", "-cpu", CPU_REAL],
         });
+        if let Some(firmware) = emulator.firmware.as_ref().filter(|_| hardware.pace == Pace::Virtual) {
+            command.arg("-bios").arg(firmware);
+        }
+        if let Some(Window { memory, .. }) = &window {
+            let backend = format!("memory-backend-file,id=window,share=on,size={SIZE},mem-path={}", path(memory));
+            command.args(["-object", &backend, "-device", &format!("{WINDOW},memdev=window")]);
+        }
         command.args(["-m", &hardware.memory_mb.to_string()]);
         command.args(["-kernel", &path(&image), "-initrd", &path(&initramfs), "-append", &append(hardware)]);
         for (id, file) in [("console", &*hardware.console.to_string_lossy()), ("results", &path(&results))] {
@@ -131,7 +170,7 @@ impl Qemu {
             });
         }
         let child = command.spawn()?;
-        Ok(Qemu { child, results, complaints })
+        Ok(Qemu { child, results, window, complaints })
     }
 
     /// How it ended, once it has.
@@ -152,6 +191,16 @@ impl Drop for Qemu {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn firmware_in(folders: &str) -> Option<PathBuf> {
+    folders.lines().map(|folder| Path::new(folder).join(FIRMWARE)).find(|file| file.is_file())
+}
+
+/// What the emulator prints when it is asked this.
+fn told(program: &Path, question: [&str; 2]) -> Option<String> {
+    let answer = Command::new(program).args(question).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    String::from_utf8(answer.stdout).ok()
 }
 
 /// The kernel's command line. Console messages are on the first port, our results alone on the second.
@@ -219,7 +268,27 @@ fn path(file: &File) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
     use super::*;
+
+    #[test]
+    fn the_quick_firmware_is_found_where_the_emulator_says_its_data_is() {
+        let data = TempDir::new().unwrap();
+        let told = format!("/nowhere\n{}\n", data.path().display());
+        assert_eq!(firmware_in(&told), None);
+        let firmware = data.path().join(FIRMWARE);
+        fs::write(&firmware, "").unwrap();
+        assert_eq!(firmware_in(&told), Some(firmware));
+    }
+
+    #[test]
+    fn an_emulator_that_is_not_there_has_nothing() {
+        let program = PathBuf::from("/nowhere/emulator");
+        assert_eq!(Emulator::ask(program.clone()), Emulator { program, ..Emulator::default() });
+    }
 
     #[test]
     fn the_users_words_come_last_on_the_kernels_command_line() {

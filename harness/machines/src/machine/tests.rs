@@ -9,15 +9,16 @@ use crate::frame::Encoder;
 use crate::kernel::Absent;
 use crate::message::line;
 
-/// A machine whose emulator does this: `$1` is the file of its console, `$2` that of its results.
+/// A machine whose emulator does this: `$1` is the file of its console, `$2` that of its results, `$3` the window.
 fn machine(folder: &TempDir, script: &str) -> Result<Machine, MachineError> {
     let emulator = folder.path().join("emulator");
     let words = r#"
 for word in "$@"; do case "$word" in
     file,id=console,path=*) console=${word#*path=} ;;
     file,id=results,path=*) results=${word#*path=} ;;
+    memory-backend-file,*) window=${word#*path=} ;;
 esac; done
-set -- "$console" "$results"
+set -- "$console" "$results" "$window"
 "#;
     fs::write(&emulator, format!("#!/bin/sh\n{words}\n{script}\n")).unwrap();
     fs::set_permissions(&emulator, fs::Permissions::from_mode(0o755)).unwrap();
@@ -26,7 +27,7 @@ set -- "$console" "$results"
         command_line: String::new(),
         console: folder.path().join("console.txt"),
         patience: Duration::from_millis(600),
-        emulator,
+        emulator: Emulator { program: emulator, window: true, ..Emulator::default() },
         processor: None,
     };
     let kernel = Kernel {
@@ -54,6 +55,10 @@ fn told(script: &str) -> (Vec<Message>, Result<(), String>) {
     };
     frames("ready", &[ready()]);
     frames("all", &[ready(), Message::Started { case: 0 }, Message::Finished {}]);
+    frames("rest", &[Message::Finished {}]);
+    let lines = [line(&ready()), line(&Message::Started { case: 0 })].concat();
+    fs::write(folder.path().join("count"), lines.len().to_le_bytes()).unwrap();
+    fs::write(folder.path().join("lines"), lines).unwrap();
     frames("lacks", &[Message::Lacks { what: "no links".to_owned() }]);
     let script = format!("cd {}\n{script}", folder.path().display());
     let mut messages = Vec::new();
@@ -77,6 +82,15 @@ fn wrong(text: &str) -> Result<(), String> {
 #[test]
 fn a_guest_that_is_done_need_not_switch_off() {
     assert_eq!(told("cat all > $2; sleep 60"), (vec![ready(), Message::Started { case: 0 }], Ok(())));
+}
+
+#[test]
+fn what_is_in_the_window_is_heard_before_what_came_over_the_line() {
+    let fill = "dd if=lines of=$3 bs=64 seek=1 conv=notrunc 2> $1; dd if=count of=$3 conv=notrunc 2> $1";
+    let told_all = (vec![ready(), Message::Started { case: 0 }], Ok(()));
+    assert_eq!(told(&format!("{fill}; cat rest > $2; sleep 60")), told_all);
+    let (messages, end) = told(&format!("{fill}; kill -9 $$"));
+    assert_eq!((messages, end), (told_all.0, wrong("QEMU failed: signal: 9 (SIGKILL)")));
 }
 
 #[test]
@@ -136,7 +150,7 @@ fn a_missing_emulator_is_told() {
         command_line: String::new(),
         console: folder.path().join("console.txt"),
         patience: Duration::ZERO,
-        emulator: folder.path().join("nothing"),
+        emulator: Emulator::ask(folder.path().join("nothing")),
         processor: None,
     };
     let kernel = Kernel { release: String::new(), image: Vec::new(), modules: Vec::new(), unsure: Vec::new() };
