@@ -49,6 +49,8 @@ pub struct KernelTarget {
     pending: VecDeque<Seen>,
     /// Whether a capture gave anything since it was asked for losses.
     fetched: bool,
+    /// Whether nothing was asked of a host, and nothing waited for, since everything was fetched.
+    caught_up: bool,
     mailbox: Arc<Mailbox>,
     clock: Clock,
 }
@@ -89,6 +91,7 @@ impl KernelTarget {
             delivered: 0,
             pending: VecDeque::new(),
             fetched: false,
+            caught_up: false,
             mailbox,
             clock,
         })
@@ -105,11 +108,18 @@ impl KernelTarget {
 
     /// The host, unless it has crashed.
     fn running(&mut self, name: Host) -> Option<&mut HostUnderTest> {
+        // Whoever asks for it lets it do something, or lets time pass.
+        self.caught_up = false;
         self.hosts.iter_mut().find(|host| host.name == name)
     }
 
     /// Fetches everything that has happened, relays what is to be relayed, and fetches what that made happen.
+    ///
+    /// What happens by itself in between is fetched at the next turn, as if it had happened a moment later.
     fn catch_up(&mut self) -> Result<(), TargetError> {
+        if self.caught_up {
+            return Ok(());
+        }
         let known = self.pending.len();
         loop {
             for index in 0..self.hosts.len() {
@@ -133,6 +143,7 @@ impl KernelTarget {
         if self.pending.len() > known {
             self.pending.make_contiguous().sort_by_key(|seen| seen.at);
         }
+        self.caught_up = true;
         Ok(())
     }
 
@@ -195,6 +206,7 @@ impl KernelTarget {
         };
         // What it had sent before; from here on nothing reaches it.
         self.catch_up()?;
+        self.caught_up = false;
         let entered_unix_ns = realtime_ns();
         self.hosts.retain(|host| host.name != name);
         if let Some(new) = new {
@@ -237,15 +249,15 @@ impl KernelTarget {
             return None;
         }
         let now = self.clock.now();
-        // Frames are lost where others wait to be fetched.
-        for host in &self.hosts {
+        // Frames are lost where others wait to be fetched, and nowhere else.
+        for host in self.hosts.iter().filter(|_| fetched) {
             let lost = host.lost();
             if lost > 0 {
                 self.fetched = true;
                 return Some(in_doubt(now, format!("the capture on {} lost {lost} frames", host.name)));
             }
         }
-        let lost = self.router.as_ref().map_or(0, Router::lost);
+        let lost = self.router.as_ref().filter(|_| fetched).map_or(0, Router::lost);
         if lost > 0 {
             return Some(in_doubt(now, format!("the captures on the router lost {lost} frames")));
         }
@@ -365,6 +377,7 @@ impl Target for KernelTarget {
                 return Ok(self.doubt(waited));
             }
             self.wait(until)?;
+            self.caught_up = false;
             waited = true;
         }
     }
