@@ -28,6 +28,9 @@ pub struct VethEnd<'a> {
     pub index: u32,
     /// Its address.
     pub mac: Mac,
+    /// Whether it is up from the start. For the near end only: the far one finds no peer yet (veth_open() says ENOTCONN). Best where
+    /// `net.ipv6.conf.default.disable_ipv6` keeps it from speaking unasked.
+    pub up: bool,
 }
 
 /// How a link is set up, from down to ready.
@@ -49,9 +52,10 @@ const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
 const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 const IFLA_NUM_TX_QUEUES: u16 = 31;
 const IFLA_NUM_RX_QUEUES: u16 = 32;
+const UP: u32 = libc::IFF_UP as u32;
 
 impl Namespace {
-    /// Makes a veth pair, both ends down, with one queue each.
+    /// Makes a veth pair with one queue at each end.
     pub fn create_veth(near: &VethEnd<'_>, far: &VethEnd<'_>, mtu: u32) -> Result<(), NetnsError> {
         let attributes = |request: Request, end: &VethEnd<'_>| {
             let mut name = end.name.as_bytes().to_vec();
@@ -69,11 +73,10 @@ impl Namespace {
             libc::RTM_NEWLINK,
             libc::NLM_F_CREATE | libc::NLM_F_EXCL,
         )
-        .bytes(&interface_message(near.index, 0, 0));
+        .bytes(&new_interface(near));
         let request = attributes(request, near).nested(libc::IFLA_LINKINFO, |r| {
             r.attribute(libc::IFLA_INFO_KIND, b"veth").nested(libc::IFLA_INFO_DATA, |r| {
-                // An end that is made up finds no peer yet: veth_open() says ENOTCONN.
-                r.nested(VETH_INFO_PEER, |r| attributes(r.bytes(&interface_message(far.index, 0, 0)), far))
+                r.nested(VETH_INFO_PEER, |r| attributes(r.bytes(&new_interface(far)), far))
             })
         });
         near.namespace.route(|route| route.ask(vec![request]))
@@ -117,9 +120,13 @@ fn interface_message(index: u32, flags: u32, change: u32) -> [u8; 16] {
     message
 }
 
+fn new_interface(end: &VethEnd<'_>) -> [u8; 16] {
+    let flags = if end.up { UP } else { 0 };
+    interface_message(end.index, flags, flags)
+}
+
 fn up(index: u32) -> Request {
-    let flag = libc::IFF_UP as u32;
-    Request::new(format!("set link {index} up"), libc::RTM_NEWLINK, 0).bytes(&interface_message(index, flag, flag))
+    Request::new(format!("set link {index} up"), libc::RTM_NEWLINK, 0).bytes(&interface_message(index, UP, UP))
 }
 
 /// `IFLA_AF_SPEC` is heeded by do_setlink() only, not when a link is made. A link without IPv6 (its MTU is below 1280, or the

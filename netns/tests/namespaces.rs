@@ -32,7 +32,7 @@ fn main() {
 
 fn pair() -> Result<[Namespace; 2], NetnsError> {
     let ends = [Namespace::new()?, Namespace::new()?];
-    let end = |n: usize| VethEnd { namespace: &ends[n], name: "link0", index: 10 + n as u32, mac: MACS[n] };
+    let end = |n: usize| VethEnd { namespace: &ends[n], name: "link0", index: 10 + n as u32, mac: MACS[n], up: false };
     Namespace::create_veth(&end(0), &end(1), 1500)?;
     for n in 0..2 {
         let v4 = |host| Ipv4Addr::new(192, 0, 2, host).into();
@@ -78,8 +78,12 @@ fn a_router_forwards_and_tells_of_what_dies() -> Result<(), Failed> {
     let hosts = [Namespace::new()?, Namespace::new()?];
     for n in 0..2 {
         let (port, index) = (format!("port{n}"), 20 + n as u32);
-        let near = VethEnd { namespace: &router, name: &port, index, mac: ROUTER_MACS[n] };
-        Namespace::create_veth(&near, &VethEnd { namespace: &hosts[n], name: "link0", index: 10, mac: MACS[n] }, 1500)?;
+        let near = VethEnd { namespace: &router, name: &port, index, mac: ROUTER_MACS[n], up: false };
+        Namespace::create_veth(
+            &near,
+            &VethEnd { namespace: &hosts[n], name: "link0", index: 10, mac: MACS[n], up: false },
+            1500,
+        )?;
         let (own, other) = (addresses(n as u8 + 1), addresses(2 - n as u8));
         hosts[n].set_up_link(&LinkSetup {
             index: 10,

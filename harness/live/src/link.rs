@@ -68,12 +68,11 @@ impl CapturedLink {
     pub(crate) fn set_up(testbed: &Arc<Testbed>, end: LinkEnd<'_>) -> Result<CapturedLink, TargetError> {
         let tester_link = testbed.next_link();
         let LinkEnd { namespace, device, mac, neighbour, ip, mtu, setup } = end;
-        let near = VethEnd { namespace, name: device, index: setup.index, mac };
-        let far_name = format!("t{tester_link}");
-        let far = VethEnd { namespace: &testbed.tester, name: &far_name, index: tester_link, mac: TESTER_MAC };
-        Namespace::create_veth(&near, &far, mtu).map_err(refused)?;
+        let name = format!("t{tester_link}");
+        let ours = VethEnd { namespace: &testbed.tester, name: &name, index: tester_link, mac: TESTER_MAC, up: true };
+        let theirs = VethEnd { namespace, name: device, index: setup.index, mac, up: false };
+        Namespace::create_veth(&ours, &theirs, mtu).map_err(refused)?;
         namespace.disable_checksum_offload(device).map_err(refused)?;
-        testbed.tester.set_up_link(&LinkSetup { index: tester_link, ..LinkSetup::default() }).map_err(refused)?;
         // The kernel's end last: so its queue works at once. Ours is passed by.
         namespace.set_up_link(&setup).map_err(refused)?;
         let capture = namespace
