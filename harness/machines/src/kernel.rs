@@ -46,12 +46,12 @@ impl Kernel {
             } else {
                 Place::on_disk(Path::new(what), &names)?
             };
-            let (release, image) = place.image()?;
+            let release = place.release()?;
             let found = place.modules_for(&release)?;
             match modules::order(&release, &found, &names)? {
                 Order::Complete(modules) => {
                     let unsure = modules::unsure(&found);
-                    let image = unpacked::kernel(&image).unwrap_or(image);
+                    let image = place.into_bootable()?;
                     return Ok(Kernel { release, image, modules, unsure });
                 }
                 Order::LookFor(more) => names.extend::<BTreeSet<String>>(more),

@@ -6,16 +6,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread::{self, ScopedJoinHandle};
 
 use super::modules::{Found, built_in};
-use super::{KernelError, image, module, package};
+use super::{KernelError, image, module, package, unpacked};
 
 /// What was found, by path below the place.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
     name: String,
     images: BTreeMap<String, Content>,
+    /// Of images that came out of packages: the kernel proper, if it can be started by itself.
+    proper: BTreeMap<String, Option<Vec<u8>>>,
     /// By release.
     modules: BTreeMap<String, ModuleFolder>,
     /// Whether all modules that belong to the kernel would be here.
@@ -60,14 +64,19 @@ impl Place {
     /// What these packages would install, of modules those with these names.
     pub(crate) fn of_packages(name: &str, packages: &[&Path], names: &BTreeSet<String>) -> Result<Place, KernelError> {
         let mut place = Place { name: name.to_owned(), complete: true, ..Place::default() };
-        for path in packages {
-            package::read(
-                path,
-                |path| role(path, names).is_some(),
-                |path, bytes| {
-                    place.add(path, Content::Bytes(bytes), names);
-                },
-            )?;
+        let read: Vec<_> = thread::scope(|scope| {
+            let reading: Vec<_> = packages.iter().map(|package| scope.spawn(|| contents(package, names))).collect();
+            reading.into_iter().map(joined).collect()
+        });
+        for contents in read {
+            let Contents { files, images } = contents?;
+            for (path, bytes) in files {
+                place.add(path, Content::Bytes(bytes), names);
+            }
+            for Unpacked { path, image, proper } in images {
+                place.images.insert(path.clone(), Content::Bytes(image));
+                place.proper.insert(path, proper);
+            }
         }
         Ok(place)
     }
@@ -94,9 +103,17 @@ impl Place {
         Ok(place)
     }
 
-    /// Release and bytes of the one kernel that is here.
-    pub(crate) fn image(&self) -> Result<(String, Vec<u8>), KernelError> {
-        self.the_image().map(|(_, release, bytes)| (release, bytes))
+    /// The release of the one kernel that is here.
+    pub(crate) fn release(&self) -> Result<String, KernelError> {
+        self.the_image().map(|(_, release, _)| release)
+    }
+
+    /// What is to be booted: the kernel proper where it can be started by itself, else its image.
+    pub(crate) fn into_bootable(mut self) -> Result<Vec<u8>, KernelError> {
+        let (path, _, image) = self.the_image()?;
+        let path = path.to_owned();
+        let proper = self.proper.remove(&path).unwrap_or_else(|| unpacked::kernel(&image));
+        Ok(proper.unwrap_or(image))
     }
 
     /// With its path. One kernel in two files is one kernel.
@@ -181,6 +198,42 @@ impl Place {
         }
         Ok(())
     }
+}
+
+/// What is wanted of a package.
+struct Contents {
+    files: Vec<(String, Vec<u8>)>,
+    images: Vec<Unpacked>,
+}
+
+/// An image out of a package.
+struct Unpacked {
+    path: String,
+    image: Vec<u8>,
+    proper: Option<Vec<u8>>,
+}
+
+/// Reads a package. Images, which lie before most else, are unpacked while the rest is read.
+fn contents(package: &Path, names: &BTreeSet<String>) -> Result<Contents, KernelError> {
+    let mut files = Vec::new();
+    let images = thread::scope(|scope| {
+        let mut unpacking = Vec::new();
+        let take = |path: String, bytes: Vec<u8>| match role(&path, names) {
+            Some(Role::Image) => unpacking.push(scope.spawn(move || {
+                let proper = image::release(&path, &bytes).ok().and_then(|_| unpacked::kernel(&bytes));
+                Unpacked { path, image: bytes, proper }
+            })),
+            Some(Role::BuiltIn { .. } | Role::Module { .. }) => files.push((path, bytes)),
+            None => {}
+        };
+        package::read(package, |path| role(path, names).is_some(), take)?;
+        Ok(unpacking.into_iter().map(joined).collect())
+    })?;
+    Ok(Contents { files, images })
+}
+
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 const MODULE_ROOTS: [&str; 2] = ["lib/modules", "usr/lib/modules"];
