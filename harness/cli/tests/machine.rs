@@ -18,7 +18,7 @@ use tcpconform_engine::load;
 use tcpconform_engine::run::Planned;
 use tcpconform_engine::trace::{Stall, Time, What};
 use tcpconform_machines::machine::last_lines;
-use tcpconform_machines::{EMULATOR, Kernel, Machine, MachineError, Message, Pace, Plan, Setup, guest};
+use tcpconform_machines::{EMULATOR, Emulator, Kernel, Machine, MachineError, Message, Pace, Plan, Setup, guest};
 use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tcpconform");
@@ -216,7 +216,7 @@ fn stood_still(kernel: &str) -> Result<(), String> {
         command_line: String::new(),
         console: folder.path().join("console.txt"),
         patience: Duration::from_secs(120),
-        emulator: EMULATOR.into(),
+        emulator: Emulator::ask(EMULATOR.into()),
         processor: None,
     };
     let never = Arc::new(AtomicBool::new(false));
