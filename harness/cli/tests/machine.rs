@@ -96,16 +96,16 @@ fn children(thread: &Path) -> Vec<Pid> {
 /// The same run with machines that stand still for a moment now and then, as on a host that has other things to do.
 fn run_haltingly(kernel: &str, out: &Path, more: &[&str]) -> Output {
     let mut run = start(kernel, out, more);
-    for microseconds in (200..1_200).step_by(7).cycle() {
+    for running_us in (200..1_200).step_by(7).cycle() {
         if run.try_wait().expect("a child of ours").is_some() {
             break;
         }
-        for signal in [Signal::SIGSTOP, Signal::SIGCONT] {
+        for (signal, pause_us) in [(Signal::SIGSTOP, 100), (Signal::SIGCONT, running_us)] {
             for machine in machines(&run) {
                 // It may be done meanwhile.
                 let _ = kill(machine, signal);
             }
-            thread::sleep(Duration::from_micros(microseconds));
+            thread::sleep(Duration::from_micros(pause_us));
         }
     }
     run.wait_with_output().expect("the binary ends")
