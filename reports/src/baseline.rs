@@ -50,6 +50,13 @@ pub struct BaselineClaim {
     /// Where it holds and where not.
     #[serde(default)]
     pub condition: Option<String>,
+    /// How many plays that bear on it are missing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unplayed: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// A case variant in a baseline.
@@ -107,6 +114,7 @@ impl From<Report> for Baseline {
             id: claim.id,
             verdict: claim.verdict,
             condition: claim.condition,
+            unplayed: claim.unplayed,
         };
         Baseline {
             schema: report.schema,

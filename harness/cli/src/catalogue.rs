@@ -28,6 +28,13 @@ pub fn load(folder: Option<&Path>) -> Result<Vec<Case>, Refusal> {
     known_claims(cases.map_err(wrong_cases)?, &ledger(folder)?)
 }
 
+/// All cases as [`load`] gives them, and the ledger, which knows what bears on what.
+pub fn load_with_ledger(folder: Option<&Path>) -> Result<(Vec<Case>, Ledger), Refusal> {
+    let cases = load(folder)?;
+    let ledger = ledger(folder)?.with_plays(&cases);
+    Ok((cases, ledger))
+}
+
 /// Whether the folder has a ledger of its own.
 pub fn has_ledger(folder: &Path) -> bool {
     folder.join(load::LEDGER).exists()

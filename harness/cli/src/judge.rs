@@ -40,7 +40,7 @@ pub fn judge(arguments: &JudgeArguments) -> Result<Exit, Refusal> {
         let titles = format!("{} and {}", one.target.title(), another.target.title());
         return Err(Refusal::usage(format!("--out is for the traces of one target; these are of {titles}")));
     }
-    let ledger = catalogue::ledger(None)?;
+    let (_, ledger) = catalogue::load_with_ledger(None)?;
     let mut totals = Totals::default();
     for judged in targets {
         judged.judgements.iter().for_each(|judgement| totals.add(judgement.verdict));

@@ -23,7 +23,8 @@ pub fn merge(reports: &[PathBuf], out: &Path, folder: Option<&Path>) -> Result<E
         let (path, report) = shard?;
         merged.add(path, report)?;
     }
-    let report = merged.report(&catalogue::ledger(folder)?);
+    let (_, ledger) = catalogue::load_with_ledger(folder)?;
+    let report = merged.report(&ledger);
     let written = fs::create_dir_all(out.parent().unwrap_or(Path::new("."))).and_then(|()| {
         let mut file = BufWriter::new(File::create(out)?);
         json::Json.write(&report, &mut file)?;

@@ -83,8 +83,8 @@ fn start(arguments: &RunArguments, settings: RunSettings) -> Result<Exit, Refusa
         let help = Some("tcpconform run --target model --fault NAME".to_owned());
         return Err(Refusal { help, ..Refusal::usage("--fault is for the model: a kernel brings its own") });
     }
-    let ledger = catalogue::ledger(folder)?;
-    let cases = catalogue::select(catalogue::load(folder)?, &arguments.selectors, &ledger)?;
+    let (cases, ledger) = catalogue::load_with_ledger(folder)?;
+    let cases = catalogue::select(cases, &arguments.selectors, &ledger)?;
     let others = machines::find(&arguments.kernel)?;
     let mut planned = rehearse(cases)?;
     // Before the first thread: a user namespace cannot be entered later.

@@ -62,7 +62,7 @@ fn contents(path: &Path) -> Result<(PathBuf, Vec<u8>), Refusal> {
     if !path.join(JSON).exists()
         && let Some(stored) = Stored::read(path)?
     {
-        let ledger = catalogue::ledger(stored.begun.settings.cases.as_deref())?;
+        let (_, ledger) = catalogue::load_with_ledger(stored.begun.settings.cases.as_deref())?;
         let mut bytes = Vec::new();
         let written = Json.write(&stored.report(&ledger), &mut bytes);
         written.map_err(|error| Refusal::could_not_run(format!("{}: {error}", path.display()), None))?;

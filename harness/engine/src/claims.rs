@@ -5,7 +5,7 @@
 
 mod condition;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,13 @@ pub struct ClaimVerdict {
     pub caveat: Option<String>,
     /// The names of the cases that decide it.
     pub cases: Vec<String>,
+    /// How many plays of the catalogue bear on it and are not in this run.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unplayed: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Whether a claim holds.
@@ -86,18 +93,20 @@ pub fn verdicts(ledger: &Ledger, judgements: &[Judgement]) -> Vec<ClaimVerdict> 
             outcomes.entry(&outcome.claim).or_default().push((judgement, outcome));
         }
     }
+    let played: BTreeSet<String> = judgements.iter().map(Judgement::name).collect();
     let verdict = |group: &str, claim: &Claim| {
         let outcomes = outcomes.get(claim.id.as_str()).map_or(&[][..], Vec::as_slice);
-        verdict(group, claim, outcomes)
+        let unplayed = claim.plays.iter().filter(|play| !played.contains(*play)).count();
+        verdict(group, claim, outcomes, unplayed)
     };
     ledger.groups.iter().flat_map(|group| group.claims.iter().map(|claim| verdict(&group.name, claim))).collect()
 }
 
-fn verdict(group: &str, claim: &Claim, outcomes: &[(&Judgement, &Outcome)]) -> ClaimVerdict {
+fn verdict(group: &str, claim: &Claim, outcomes: &[(&Judgement, &Outcome)], unplayed: usize) -> ClaimVerdict {
     let decided: Vec<Decided<'_>> = outcomes.iter().filter_map(|(judgement, o)| Decided::of(judgement, o)).collect();
     let undecided: Vec<(&Judgement, &Outcome)> = outcomes.iter().filter(|(_, o)| o.holds.is_none()).copied().collect();
-    // What such a play would show was there, and was not seen: it may be what the others do not show.
-    let may_turn = undecided.iter().any(|(_, outcome)| outcome.basis == Basis::Untold);
+    // What such a play would show was there, and was not seen: it may be what the others do not show. So may one that was not played.
+    let may_turn = unplayed > 0 || undecided.iter().any(|(_, outcome)| outcome.basis == Basis::Untold);
     let holding = decided.iter().filter(|decided| decided.holds).count();
     let state = match (decided.len(), holding) {
         (0, _) => ClaimState::Untested,
@@ -106,10 +115,11 @@ fn verdict(group: &str, claim: &Claim, outcomes: &[(&Judgement, &Outcome)]) -> C
         (_, 0) => ClaimState::Refuted,
         (_, _) => ClaimState::Confirmed,
     };
-    let caveat = caveat(&undecided);
+    let caveat = caveat(&undecided, unplayed);
     let reason = match (decided.len(), holding) {
         (0, _) => {
-            claim.untested.clone().or(caveat.clone()).unwrap_or("no case of it was played in this run".to_string())
+            let told = || caveat.clone().filter(|_| !undecided.is_empty());
+            claim.untested.clone().or_else(told).unwrap_or("no case of it was played in this run".to_string())
         }
         (all, 0) => format!("does not hold in the {} that could tell", plays(all)),
         (all, _) => format!("holds in the {} that could tell", plays(all)),
@@ -123,11 +133,12 @@ fn verdict(group: &str, claim: &Claim, outcomes: &[(&Judgement, &Outcome)]) -> C
         reason: (state == ClaimState::Untested).then_some(reason),
         caveat: caveat.filter(|_| !decided.is_empty()),
         cases: decided.iter().map(|decided| decided.judgement.name()).collect(),
+        unplayed,
     }
 }
 
-/// How many plays are undecided, and why; `None` when there are none.
-fn caveat(undecided: &[(&Judgement, &Outcome)]) -> Option<String> {
+/// How many plays are undecided, and why, and how many are not there; `None` when there are none.
+fn caveat(undecided: &[(&Judgement, &Outcome)], unplayed: usize) -> Option<String> {
     let (untold, other): (Vec<_>, Vec<_>) = undecided.iter().partition(|(_, outcome)| outcome.basis == Basis::Untold);
     let mut texts = Vec::new();
     if !untold.is_empty() {
@@ -142,6 +153,9 @@ fn caveat(undecided: &[(&Judgement, &Outcome)]) -> Option<String> {
             named.push(format!("and {} more", other.len() - NAMED_MAX));
         }
         texts.push(format!("{} undecided: {}", plays(other.len()), named.join("; ")));
+    }
+    if unplayed > 0 {
+        texts.push(format!("{} of it not in this run", plays(unplayed)));
     }
     (!texts.is_empty()).then(|| texts.join("; "))
 }

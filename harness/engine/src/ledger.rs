@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::case::Case;
+
 /// All claims, in the file's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
@@ -35,6 +37,8 @@ pub struct Claim {
     pub untested: Option<String>,
     /// Where it stands, `file:line:column`.
     pub place: String,
+    /// The names of all case variants that bear on it, where they are known.
+    pub plays: Vec<String>,
 }
 
 impl Ledger {
@@ -46,6 +50,15 @@ impl Ledger {
     /// The claim of this id.
     pub fn find(&self, id: &str) -> Option<&Claim> {
         self.claims().find(|claim| claim.id == id)
+    }
+
+    /// Notes which of all cases bear on which claim: a run of a part of them is no verdict on what they say together.
+    pub fn with_plays(mut self, cases: &[Case]) -> Ledger {
+        for claim in self.groups.iter_mut().flat_map(|group| &mut group.claims) {
+            let bears = |case: &&Case| case.claims.iter().any(|prediction| prediction.claim == claim.id);
+            claim.plays = cases.iter().filter(bears).map(Case::name).collect();
+        }
+        self
     }
 
     /// What ids there are where this one was meant: those of its letter, or of all letters.

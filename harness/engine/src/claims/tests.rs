@@ -12,6 +12,7 @@ fn ledger() -> Ledger {
         watch: None,
         untested: untested.map(str::to_owned),
         place: String::new(),
+        plays: Vec::new(),
     };
     let group = |name: &str, claims| Group { name: name.into(), claims };
     Ledger {
@@ -86,6 +87,28 @@ fn all_none_or_some() {
     assert_eq!((confirmed.verdict, confirmed.condition, confirmed.reason), (ClaimState::Confirmed, None, None));
     assert_eq!(confirmed.caveat.as_deref(), Some("1 play undecided: close/1@ipv4 (our injection was late)"));
     assert_eq!(said(&[Some(true)]).caveat, None);
+}
+
+#[test]
+fn what_was_not_played_may_turn_a_claim() {
+    let said = |holds: &[bool]| {
+        let judgements: Vec<Judgement> =
+            (0..).zip(holds).map(|(i, holds)| case(&format!("close/{i}"), "ip", "ipv4", None, Some(*holds))).collect();
+        let mut ledger = ledger();
+        ledger.groups[0].claims[0].plays = (0..3).map(|i| format!("close/{i}@ipv4")).collect();
+        let ClaimVerdict { verdict, reason, caveat, unplayed, .. } = verdicts(&ledger, &judgements).remove(0);
+        (verdict, reason.unwrap_or_default(), caveat.unwrap_or_default(), unplayed)
+    };
+    let all = |verdict| (verdict, String::new(), String::new(), 0);
+    assert_eq!(said(&[true, true, true]), all(ClaimState::Confirmed));
+    assert_eq!(said(&[false, false, false]), all(ClaimState::Refuted));
+    let one = "1 play of it not in this run".to_string();
+    let does_not = "does not hold in the 2 plays that could tell".to_string();
+    assert_eq!(said(&[false, false]), (ClaimState::Untested, does_not, one.clone(), 1));
+    let (verdict, _, caveat, _) = said(&[false, true]);
+    assert_eq!((verdict, caveat), (ClaimState::Conditional, one));
+    let none = "no case of it was played in this run".to_string();
+    assert_eq!(said(&[]), (ClaimState::Untested, none, String::new(), 3));
 }
 
 #[test]

@@ -70,6 +70,7 @@ fn claim(raw: &RawClaim, node: &Node, places: &mut BTreeMap<String, String>, com
         watch: text(&raw.watch),
         untested: text(&raw.untested),
         place,
+        plays: Vec::new(),
     }
 }
 
