@@ -31,8 +31,9 @@ use crate::kernel_state::kernel_state;
 use crate::mailbox::Mailbox;
 use crate::tracefs::Layout;
 
-/// Pages of events a CPU, a power of two: 256 kB hold 2,400 events.
-const DATA_PAGES: usize = 64;
+/// Pages of events a CPU, a power of two: 2 MB hold 19,000 events, of which a busy processor lets come a few thousand before we read.
+/// Where so much is not granted (`perf_event_mlock_kb`), 256 kB.
+const DATA_PAGES: [usize; 2] = [512, 64];
 
 /// Whoever wants to know about a connection.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ impl Tracepoint {
     pub(crate) fn start(layout: Layout) -> io::Result<Tracepoint> {
         let mut buffers = Vec::new();
         for cpu in online_cpus()? {
-            buffers.push(Buffer::open(layout.id, cpu)?);
+            buffers.push(Buffer::open(layout.id, cpu, &DATA_PAGES)?);
         }
         let descriptors: Vec<OwnedFd> = buffers.iter().map(|b| b.descriptor.try_clone()).collect::<io::Result<_>>()?;
         let shared = Arc::new(Shared { layout, buffers: Mutex::new(buffers), watches: Mutex::new(HashMap::new()) });
@@ -241,13 +242,16 @@ struct Buffer {
     descriptor: OwnedFd,
     start: *mut u8,
     page: usize,
+    /// Of the events, behind the first page; bytes.
+    size: usize,
 }
 
 // SAFETY: the mapping belongs to this value alone, whichever thread holds it.
 unsafe impl Send for Buffer {}
 
 impl Buffer {
-    fn open(id: u64, cpu: i32) -> io::Result<Buffer> {
+    /// With as many pages as are granted, of these numbers in turn.
+    fn open(id: u64, cpu: i32, pages: &[usize]) -> io::Result<Buffer> {
         let attributes = EventAttributes {
             kind: PERF_TYPE_TRACEPOINT,
             size: size_of::<EventAttributes>() as u32,
@@ -271,26 +275,29 @@ impl Buffer {
         };
         // SAFETY: no pointers.
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
-        // SAFETY: a new shared mapping of the descriptor, unmapped when the value is dropped.
-        let start = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                (1 + DATA_PAGES) * page,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED,
-                descriptor.as_raw_fd(),
-                0,
-            )
+        let map = |size: usize| {
+            // SAFETY: a new shared mapping of the descriptor, unmapped when the value is dropped.
+            let start = unsafe {
+                libc::mmap(
+                    std::ptr::null_mut(),
+                    page + size,
+                    libc::PROT_READ | libc::PROT_WRITE,
+                    libc::MAP_SHARED,
+                    descriptor.as_raw_fd(),
+                    0,
+                )
+            };
+            (start != libc::MAP_FAILED).then_some((start, size))
         };
-        if start == libc::MAP_FAILED {
+        let Some((start, size)) = pages.iter().find_map(|pages| map(pages * page)) else {
             return Err(io::Error::last_os_error());
-        }
-        Ok(Buffer { descriptor, start: start.cast(), page })
+        };
+        Ok(Buffer { descriptor, start: start.cast(), page, size })
     }
 
     /// Gives time and raw data of each new sample to `take`. Whether there was room for every one: the kernel leaves out what does not fit.
     fn drain(&mut self, mut take: impl FnMut(u64, &[u8])) -> bool {
-        let size = DATA_PAGES * self.page;
+        let size = self.size;
         // SAFETY: both counters are aligned and inside the first page, and the kernel accesses them atomically.
         let (head, tail) = unsafe {
             (&*self.start.add(DATA_HEAD).cast::<AtomicU64>(), &*self.start.add(DATA_TAIL).cast::<AtomicU64>())
@@ -335,7 +342,7 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         // SAFETY: the mapping made in `open`, of the same length.
-        unsafe { libc::munmap(self.start.cast(), (1 + DATA_PAGES) * self.page) };
+        unsafe { libc::munmap(self.start.cast(), self.page + self.size) };
     }
 }
 
@@ -359,7 +366,7 @@ mod tests {
         let mut here = CpuSet::new();
         here.set(cpu).unwrap();
         sched_setaffinity(Pid::from_raw(0), &here).unwrap();
-        let mut buffer = match Buffer::open(layout.id, cpu as i32) {
+        let mut buffer = match Buffer::open(layout.id, cpu as i32, &[1 << 20, 64]) {
             Ok(buffer) => buffer,
             Err(error) => return println!("skipped: perf_event_open: {error}"),
         };
